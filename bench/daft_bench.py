@@ -1,0 +1,81 @@
+"""Rows per second of two chained nodes on Daft: ours, raw `@daft.func`, an extension by hand."""
+
+from contextlib import ExitStack
+
+from harness import Row, Target, interleave, report, start_workers
+from workers.daft_workers import SIZES
+
+ROUNDS = 5
+AGAINST_RAW = {"columns": 20.0, "records": 15.0, "C++ lists": 60.0, "C++ arrow": 500.0}
+LABELS = {
+    "raw rows": "raw @daft.func, lists in and out",
+    "columns": "ours, Python nodes, columns out",
+    "records": "ours, Python nodes, records out",
+    "C++ lists": "ours, C++ nodes, lists in and out",
+    "C++ arrow": "ours, C++ nodes, Arrow in, collected",
+    "by hand": "extension by hand, Arrow in, collected",
+}
+
+
+def measure() -> dict[str, list[float]]:
+    """Seconds per call of every case, in rounds."""
+    with ExitStack() as stack:
+        workers = start_workers(stack, "daft_workers", ("raw", "ours", "handwritten"))
+        ask = {name: worker.ask for name, worker in workers.items()}
+        rows = {"raw rows": ask["raw"], "by hand": ask["handwritten"]}
+        measures = {
+            case: lambda case=case: rows.get(case, ask["ours"])(
+                case, samples=2 if case == "raw rows" else 3
+            )
+            for case in SIZES
+        }
+        for name in ("raw", "ours"):
+            measures[f"one row {name}"] = lambda name=name: ask[name]("one row", sample_seconds=0.1)
+        return interleave(measures, ROUNDS)
+
+
+def many_rows(samples: dict[str, list[float]]) -> list[Row]:
+    rate = {case: SIZES[case] / min(samples[case]) for case in SIZES}
+    rows = []
+    for case, label in LABELS.items():
+        ratio = None if case == "raw rows" else rate[case] / rate["raw rows"]
+        bound = AGAINST_RAW.get(case)
+        target = Target(bound, at_least=True) if bound else None
+        size = f"{SIZES[case] / 1e6:g} M rows"
+        rows.append(
+            Row(label, rate[case], "rows/s", ratio, "raw", target, size, samples=samples[case])
+        )
+    rows.append(
+        Row(
+            "ours / by hand, Arrow",
+            rate["C++ arrow"],
+            "rows/s",
+            rate["C++ arrow"] / rate["by hand"],
+            "by hand",
+            Target(0.9, at_least=True),
+        )
+    )
+    return rows
+
+
+def one_row(samples: dict[str, list[float]]) -> list[Row]:
+    """One row: best and best; the spread is in the results file."""
+    best = {name: min(samples[f"one row {name}"]) for name in ("raw", "ours")}
+    target = Target(1.0, at_least=False)
+    return [
+        Row("raw, one row", best["raw"] * 1e3, "ms", samples=samples["one row raw"]),
+        Row(
+            "ours, run of one row",
+            best["ours"] * 1e3,
+            "ms",
+            best["ours"] / best["raw"],
+            "raw",
+            target,
+            samples=samples["one row ours"],
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    samples = measure()
+    report("daft", many_rows(samples) + one_row(samples))

@@ -1,0 +1,122 @@
+"""Contenders of `daft`: two chained trivial nodes, `x * 2` and `+ 10`, on Daft."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import daft
+import pyarrow as pa
+from daft import col
+
+from workers.timing import Timed
+from workers.two_nodes import add_ten, double
+
+SIZES = {
+    "raw rows": 100_000,
+    "columns": 1_000_000,
+    "records": 1_000_000,
+    "C++ lists": 1_000_000,
+    "C++ arrow": 5_000_000,
+    "by hand": 5_000_000,
+}
+OUTPUTS = ("doubled", "result")
+ONE = {"x": 5}
+ONE_ANSWER = {"doubled": 10, "result": 20}
+
+
+def many(case: str) -> dict[str, list[int]]:
+    return {"x": list(range(SIZES[case]))}
+
+
+def as_columns(case: str) -> dict[str, list[int]]:
+    xs = range(SIZES[case])
+    return {"doubled": [x * 2 for x in xs], "result": [x * 2 + 10 for x in xs]}
+
+
+def as_records(case: str) -> list[dict[str, int]]:
+    return [{"doubled": x * 2, "result": x * 2 + 10} for x in range(SIZES[case])]
+
+
+def chained(df: daft.DataFrame, first: Callable, second: Callable) -> daft.DataFrame:
+    """The two nodes as a Daft user writes them."""
+    doubled = df.with_column("doubled", first(col("x")))
+    return doubled.with_column("result", second(col("doubled")))
+
+
+def collected_case(case: str, build: Callable[[dict], daft.DataFrame]) -> Timed:
+    """Arrow in, collected: the partitions stay in Daft's memory. Checked by the sums."""
+    inputs = {"x": pa.array(range(SIZES[case]), type=pa.int64())}
+    count = SIZES[case]
+
+    def sums(df: daft.DataFrame) -> dict[str, Any]:
+        return df.sum(*OUTPUTS).to_pydict()
+
+    doubled = count * (count - 1)
+    expected = {"doubled": [doubled], "result": [doubled + 10 * count]}
+    return Timed(lambda: build(inputs).collect(), expected, view=sums)
+
+
+def raw() -> dict[str, Timed]:
+    first, second = daft.func(double), daft.func(add_ten)
+
+    def answer(inputs: dict) -> dict:
+        return chained(daft.from_pydict(inputs), first, second).select(*OUTPUTS).to_pydict()
+
+    def one_row() -> dict:
+        return chained(daft.from_pydict({"x": [5]}), first, second).to_pydict()
+
+    inputs = many("raw rows")
+    return {
+        "raw rows": Timed(lambda: answer(inputs), as_columns("raw rows")),
+        "one row": Timed(one_row, {"x": [5], "doubled": [10], "result": [20]}),
+    }
+
+
+def handwritten() -> dict[str, Timed]:
+    """The plain C ABI by hand (`handwritten_extension.cpp`)."""
+    daft.load_extension(os.environ["HYPERNODES_BENCH_BUILD"] + "/libhandwritten_extension.so")
+
+    def native(name: str) -> Callable:
+        return lambda *args: daft.get_function(name, *args)
+
+    first, second = native("handwritten_twice"), native("handwritten_add_ten")
+    return {
+        "by hand": collected_case(
+            "by hand", lambda inputs: chained(daft.from_pydict(inputs), first, second)
+        )
+    }
+
+
+def ours() -> dict[str, Timed]:
+    import hypernodes
+    from hypernodes import Pipeline, node
+    from hypernodes.integrations.daft import DaftEngine, DaftEngineV2
+
+    python_nodes = [
+        node(output_name="doubled")(double),
+        node(output_name="result")(add_ten),
+    ]
+    library = hypernodes.load(os.environ["HYPERNODES_BENCH_BUILD"] + "/libbench_nodes.so")
+    cpp_nodes = [library.twice, library.add_ten]
+
+    columns = Pipeline(nodes=python_nodes, engine=DaftEngineV2())
+    records = Pipeline(nodes=python_nodes, engine=DaftEngine())
+    native = Pipeline(nodes=cpp_nodes, engine=DaftEngineV2())
+    engine = DaftEngine()
+
+    def mapped(pipeline: Pipeline, case: str, expected: Any) -> Timed:
+        inputs = many(case)
+        return Timed(lambda: pipeline.map(inputs=inputs, map_over="x"), expected)
+
+    return {
+        "columns": mapped(columns, "columns", as_columns("columns")),
+        "records": mapped(records, "records", as_records("records")),
+        "C++ lists": mapped(native, "C++ lists", as_columns("C++ lists")),
+        "C++ arrow": collected_case(
+            "C++ arrow", lambda inputs: engine.dataframe(native, inputs, map_over="x")
+        ),
+        "one row": Timed(lambda: records.run(inputs=ONE), ONE_ANSWER),
+    }
+
+
+CONTENDERS = {"raw": raw, "handwritten": handwritten, "ours": ours}

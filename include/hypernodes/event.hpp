@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <span>
+#include <string>
+
+#include "hypernodes/digest.hpp"
+#include "hypernodes/value.hpp"
+
+namespace hypernodes {
+
+class Node;
+
+enum class EventKind : std::uint8_t {
+  kPipelineStart,
+  kPipelineEnd,
+  kNodeStart,
+  kNodeEnd,
+  kNodeCached,  ///< A hit: such a node has no start and no end.
+  kError,       ///< A node failed: it, then every node that contains its pipeline.
+  kNestedStart,
+  kNestedEnd,
+  kMapStart,
+  kMapItemStart,
+  kMapItemEnd,
+  kMapItemCached,
+  kMapEnd,
+};
+
+/// A run of one pipeline inside a run: the outermost has no parent.
+struct Scope {
+  std::string id;    ///< `pipeline_<...>`
+  std::string name;  ///< The pipeline's, or its id.
+  const Scope* parent = nullptr;
+  std::int64_t nodes = 0;  ///< How many this run needs.
+  const void* owner = nullptr;  ///< The graph.
+};
+
+/// Something that happened in a run. Everything it points to lives during the call only.
+struct Event {
+  EventKind kind{};
+  const Scope* scope = nullptr;
+  const Node* node = nullptr;
+  std::int64_t row = -1;    ///< Map item, from 0; -1 in a run.
+  std::int64_t total = 0;   ///< Map start: items.
+  double seconds = 0;       ///< End events: duration.
+  const Digest* key = nullptr;
+  /// Node start: its arguments. Node end: its outputs. Pipeline start and end: inputs and outputs,
+  /// in the order of `names`. Each may be null for a value not given.
+  std::span<const Value* const> values;
+  std::span<const std::string> names;
+  std::exception_ptr error = nullptr;
+};
+
+/// Told of every event of a run. Order on the sequential engine: that of execution; on others rows
+/// may interleave, a row's own events do not.
+/// Threads: engines other than the sequential one call it from several threads, never at once.
+/// Errors:  an exception stops the run and comes out of it.
+class Callback {
+ public:
+  virtual ~Callback() = default;
+  virtual void on_event(const Event& event) = 0;
+};
+
+}  // namespace hypernodes

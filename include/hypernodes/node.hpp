@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hypernodes/column.hpp"
+#include "hypernodes/digest.hpp"
+#include "hypernodes/type.hpp"
+#include "hypernodes/value.hpp"
+
+namespace hypernodes {
+
+/// What a node needs under one name.
+struct NodeInput {
+  std::string name;
+  Type type = Kind::kObject;
+  std::optional<Value> fallback = std::nullopt;  ///< Used when nothing supplies the name.
+};
+
+/// What a node makes under one name.
+struct NodeOutput {
+  std::string name;
+  Type type = Kind::kObject;
+};
+
+/// What a batch call got done. Rows before `done` are in `outputs`, also when the next one failed.
+struct BatchResult {
+  std::vector<Column> outputs;
+  std::int64_t done = 0;
+  std::exception_ptr error = nullptr;  ///< Of row `done`.
+};
+
+/// The function of a node. Implement it for nodes that hypernodes::node cannot make.
+/// Threads: every engine but the sequential one calls it from several threads at once.
+class NodeBody {
+ public:
+  virtual ~NodeBody() = default;
+
+  /// One row: `arguments` in the order of the node's inputs, `outputs` in that of its outputs.
+  virtual void run_row(const Value* const* arguments, Value* outputs) const = 0;
+
+  /// Many rows: each argument has `rows` rows of its input's type, each output gets as many.
+  /// The default calls run_row for each.
+  virtual BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
+                                std::span<const NodeOutput> outputs) const;
+};
+
+class NestedPipeline;
+
+/// A typed function with named inputs and outputs: the unit of a pipeline. Made by
+/// hypernodes::node, Library or Pipeline::as_node. A cheap handle to an immutable definition.
+class Node {
+ public:
+  struct Definition {
+    std::string name;
+    std::vector<NodeInput> inputs;
+    std::vector<NodeOutput> outputs;
+    std::shared_ptr<const NodeBody> body;
+    Digest code;                ///< Identity of the function; part of every key.
+    bool has_identity = true;   ///< False: the code has no reliable identity, so never cached.
+    bool cached = true;         ///< False: always runs, is never stored.
+    bool foreign = false;       ///< Its exceptions belong to another runtime: never wrapped.
+    /// Inputs that need no value although they have no fallback: an inner pipeline has one.
+    std::vector<std::string> optional_inputs = {};
+    bool whole_batch = false;   ///< Wants a map's rows in one call (run_batch), not one by one.
+    std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+  };
+
+  explicit Node(Definition definition)
+      : definition_(std::make_shared<const Definition>(std::move(definition))) {}
+
+  const std::string& name() const { return definition_->name; }
+  const std::vector<NodeInput>& inputs() const { return definition_->inputs; }
+  const std::vector<NodeOutput>& outputs() const { return definition_->outputs; }
+  /// Whether the node runs without a value for this input.
+  bool optional(const NodeInput& input) const;
+  const Definition& definition() const { return *definition_; }
+
+  /// A copy that is known under another name in errors, events and drawings.
+  Node named(std::string name) const;
+  /// A copy whose identity is `version` instead of the content of the library that holds it: cached
+  /// results survive rebuilds until you change it.
+  Node version(std::string_view version) const;
+  /// A copy that always runs and is never stored.
+  Node uncached() const;
+  /// A copy that uses `value` when nothing supplies `input`. Throws: DependencyError for an unknown
+  /// input, TypeError if the value does not fit.
+  Node with_default(std::string_view input, Value value) const;
+  /// A copy whose inputs are called differently: {current name, new name} pairs.
+  Node renamed(std::initializer_list<std::pair<std::string_view, std::string_view>> names) const;
+
+  friend bool operator==(const Node&, const Node&) = default;
+
+ private:
+  std::shared_ptr<const Definition> definition_;
+};
+
+/// Names of outputs: one, or several for a function that returns a std::tuple.
+struct OutputNames : std::vector<std::string> {
+  OutputNames(const char* name) : vector{name} {}         // NOLINT(google-explicit-constructor)
+  OutputNames(std::string name) : vector{std::move(name)} {}  // NOLINT(google-explicit-constructor)
+  OutputNames(std::initializer_list<std::string> names) : vector(names) {}
+};
+
+/// Names of inputs, in the order of the function's parameters.
+using InputNames = std::initializer_list<std::string_view>;
+
+}  // namespace hypernodes
+
+#include "hypernodes/detail/function_node.hpp"  // IWYU pragma: export

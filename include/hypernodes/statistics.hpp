@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace hypernodes {
+
+/// What one node did in a run or map.
+struct NodeStatistics {
+  std::int64_t rows_run = 0;
+  std::int64_t rows_cached = 0;
+  double seconds = 0;  ///< Inside the node's function, over all threads.
+};
+
+/// What a run or map did.
+struct Statistics {
+  std::map<std::string, NodeStatistics> nodes;  ///< By node name; inner pipelines' nodes too.
+  std::int64_t damaged_records = 0;  ///< Cache records that were there but not believed.
+  std::vector<std::string> warnings;
+};
+
+}  // namespace hypernodes

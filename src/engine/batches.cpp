@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+#include "engine/batches.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "hypernodes/error.hpp"
+#include "kernel/execution.hpp"
+
+namespace hypernodes {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Rows looked up in one pass; more cost memory, fewer cost the store's locality.
+constexpr std::int64_t kBlock = 131'072;
+
+void set_inputs(Batch& batch, const GraphInputs& inputs) {
+  for (const auto& [slot, value] : inputs.constants) batch.set_input(slot, value);
+  for (std::size_t i = 0; i < inputs.mapped.size(); ++i) {
+    const auto& [slot, items] = inputs.mapped[i];
+    if (slot < 0 || slot >= batch.graph.root_count()) continue;  // counts rows only
+    if (inputs.plan.identity) {
+      batch.set_input(slot, batch.rows == items.size() ? items
+                                                       : items.slice(batch.first_row, batch.rows));
+      continue;
+    }
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(batch.rows));
+    for (std::int64_t row = 0; row < batch.rows; ++row) {
+      rows[static_cast<std::size_t>(row)] = inputs.plan.inputs[i].item(batch.first_row + row);
+    }
+    batch.set_input(slot, items.take(rows));
+  }
+}
+
+}  // namespace
+
+Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
+  bool foreign = !context.callbacks().empty();
+  for (const int index : selection.steps) {
+    const Node::Definition& definition =
+        graph.steps()[static_cast<std::size_t>(index)].node.definition();
+    if (definition.whole_batch) return Order::kNodes;
+    foreign |= definition.foreign;
+  }
+  return foreign ? Order::kRows : Order::kNodes;
+}
+
+std::optional<Failure> map_batches(const Graph& graph, const Selection& selection,
+                                   const GraphInputs& inputs, RunContext& context, Order order,
+                                   std::vector<Column>* outputs,
+                                   const std::function<void()>& between) {
+  const Frame frame = make_frame(graph, selection, context, /*map=*/true);
+  const std::int64_t rows = inputs.plan.rows;
+  // Without a cache there is nothing to look up, and columns need not be joined.
+  const bool whole = frame.cache == nullptr && order == Order::kNodes;
+  const auto start = Clock::now();
+  tell_map(frame, context, rows, -1);
+  std::vector<std::vector<Column>> parts(selection.outputs.size());
+  std::optional<Failure> failure;
+  for (std::int64_t begin = 0; begin < rows && !failure; begin += whole ? rows : kBlock) {
+    Batch batch(graph, selection, whole ? rows : std::min(kBlock, rows - begin));
+    batch.first_row = begin;
+    set_inputs(batch, inputs);
+    failure = execute_batch(batch, frame, context, order);
+    if (failure) break;
+    for (std::size_t i = 0; i < parts.size() && !failure; ++i) {
+      parts[i].push_back(
+          read_output(batch, selection.outputs[i], frame, context, &failure));
+    }
+    if (between) between();
+  }
+  if (!failure) {
+    tell_map(frame, context, rows, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  outputs->clear();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].empty()) {
+      parts[i].push_back(Column::of(graph.slot_type(selection.outputs[i]), {}));
+    }
+    outputs->push_back(parts[i].size() == 1 ? parts[i].front() : Column::concat(parts[i]));
+  }
+  if (frame.cache != nullptr) frame.cache->flush();
+  return failure;
+}
+
+std::optional<Failure> run_batch_of_one(const Graph& graph, const Selection& selection,
+                                        const GraphInputs& inputs, RunContext& context,
+                                        std::vector<Value>* outputs) {
+  const Frame frame = make_frame(graph, selection, context, /*map=*/false);
+  Batch batch(graph, selection, 1);
+  for (const auto& [slot, value] : inputs.constants) batch.set_input(slot, value);
+  std::optional<Failure> failure = execute_batch(batch, frame, context, Order::kRows);
+  for (std::size_t i = 0; i < selection.outputs.size() && !failure; ++i) {
+    const Column column = read_output(batch, selection.outputs[i], frame, context, &failure);
+    if (!failure) outputs->push_back(column[0]);
+  }
+  if (frame.cache != nullptr) frame.cache->flush();
+  return failure;
+}
+
+std::vector<std::string> missing_inputs(const Graph& graph, const Selection& selection,
+                                        const std::function<bool(int)>& given) {
+  std::vector<std::string> missing;
+  for (const int slot : selection.roots) {
+    if (!graph.optional(slot) && !given(slot)) {
+      missing.push_back(graph.slots()[static_cast<std::size_t>(slot)]);
+    }
+  }
+  return missing;
+}
+
+void require_inputs(const Graph& graph, const Selection& selection,
+                    const std::function<bool(int)>& given) {
+  const auto quoted = [](const std::vector<std::string>& names) {
+    std::string text = "[";
+    for (const std::string& name : names) {
+      if (text.size() > 1) text += ", ";
+      text += "'" + name + "'";
+    }
+    return text + "]";
+  };
+  const std::vector<std::string> missing = missing_inputs(graph, selection, given);
+  if (missing.empty()) return;
+  const std::vector<std::string> required =
+      missing_inputs(graph, selection, [](int) { return false; });
+  throw PlanError("Missing required input(s): " + quoted(missing) +
+                      ". Required inputs: " + quoted(required),
+                  graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
+                  "pass them, bind them, or give the parameters defaults");
+}
+
+}  // namespace hypernodes

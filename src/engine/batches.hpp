@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "hypernodes/map_plan.hpp"
+#include "kernel/execute.hpp"
+
+namespace hypernodes {
+
+/// Values for a graph's inputs: some the same for every row, some one for each row of a plan.
+struct GraphInputs {
+  std::vector<std::pair<int, Value>> constants;  ///< Slot and value.
+  std::vector<std::pair<int, Column>> mapped;    ///< Slot and items, in the order of plan.inputs.
+  MapPlan plan;                                  ///< For a run: empty.
+};
+
+/// In which order the sequential engine works. Python nodes and callbacks can tell: row by row.
+/// C++ nodes cannot, and go faster node by node; so go nodes that want whole batches.
+Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context);
+
+/// Maps a graph over `inputs` in batches of bounded size. `outputs` gets a column for each output
+/// of the selection; on a failure, the rows before it. `between` is called after each batch.
+std::optional<Failure> map_batches(const Graph& graph, const Selection& selection,
+                                   const GraphInputs& inputs, RunContext& context, Order order,
+                                   std::vector<Column>* outputs,
+                                   const std::function<void()>& between = {});
+
+/// Runs a graph on one item. `outputs` gets a value for each output of the selection.
+std::optional<Failure> run_batch_of_one(const Graph& graph, const Selection& selection,
+                                        const GraphInputs& inputs, RunContext& context,
+                                        std::vector<Value>* outputs);
+
+/// Names of the inputs that `selection` needs and `given(slot)` lacks, sorted.
+std::vector<std::string> missing_inputs(const Graph& graph, const Selection& selection,
+                                        const std::function<bool(int)>& given);
+/// Throws: PlanError in the words of the contract if anything is missing.
+void require_inputs(const Graph& graph, const Selection& selection,
+                    const std::function<bool(int)>& given);
+
+}  // namespace hypernodes

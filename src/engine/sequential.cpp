@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "engine/batches.hpp"
+#include "engine/prepare.hpp"
+#include "hypernodes/engine.hpp"
+#include "hypernodes/pipeline.hpp"
+
+namespace hypernodes {
+
+Outputs SequentialEngine::run(const Pipeline& pipeline, const Inputs& inputs,
+                              const RunOptions& options) const {
+  const Graph& graph = *pipeline.graph();
+  const PreparedRun prepared(pipeline, inputs, options.outputs);
+  RunContext context(pipeline.cache(), pipeline.callbacks());
+  std::vector<Value> values;
+  const auto failure =
+      run_batch_of_one(graph, prepared.selection(), prepared.inputs(), context, &values);
+  if (failure) raise(*failure);
+  Outputs outputs(std::make_shared<const std::vector<std::string>>(
+                      prepared.selection().output_names),
+                  std::move(values));
+  outputs.statistics = context.statistics();
+  return outputs;
+}
+
+Columns SequentialEngine::map(const Pipeline& pipeline, const Inputs& inputs,
+                              const MapOptions& options) const {
+  const Graph& graph = *pipeline.graph();
+  const PreparedRun prepared(pipeline, inputs, options);
+  RunContext context(pipeline.cache(), pipeline.callbacks());
+  std::vector<Column> columns;
+  const auto failure = map_batches(graph, prepared.selection(), prepared.inputs(), context,
+                                   sequential_order(graph, prepared.selection(), context),
+                                   &columns);
+  if (failure) raise(*failure);
+  Columns outputs(prepared.selection().output_names, std::move(columns));
+  outputs.statistics = context.statistics();
+  return outputs;
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+#include "graph/graph.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <queue>
+#include <set>
+#include <utility>
+
+#include "hypernodes/error.hpp"
+
+namespace hypernodes {
+namespace {
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  std::string text = "[";
+  for (const std::string& name : names) {
+    if (text.size() > 1) text += ", ";
+    text += "'" + name + "'";
+  }
+  return text + "]";
+}
+
+/// Names of nodes on a cycle among those that never became ready.
+std::string describe_cycle(const std::vector<Node>& nodes, const std::vector<int>& waiting,
+                           const std::map<std::string, int>& producers) {
+  int current = static_cast<int>(
+      std::find_if(waiting.begin(), waiting.end(), [](int n) { return n > 0; }) - waiting.begin());
+  std::vector<int> path;
+  std::set<int> seen;
+  while (seen.insert(current).second) {
+    path.push_back(current);
+    for (const NodeInput& input : nodes[static_cast<std::size_t>(current)].inputs()) {
+      const auto producer = producers.find(input.name);
+      if (producer == producers.end() ||
+          waiting[static_cast<std::size_t>(producer->second)] == 0) {
+        continue;
+      }
+      current = producer->second;
+      break;
+    }
+  }
+  // `current` is met again: the path from there on is the cycle, against the flow of data.
+  std::vector<int> cycle(std::find(path.begin(), path.end(), current), path.end());
+  std::reverse(cycle.begin(), cycle.end());
+  std::string text;
+  for (const int index : cycle) text += nodes[static_cast<std::size_t>(index)].name() + " -> ";
+  return text + nodes[static_cast<std::size_t>(cycle.front())].name();
+}
+
+}  // namespace
+
+std::shared_ptr<const Graph> Graph::build(std::vector<Node> nodes, std::string name) {
+  static std::atomic<std::uint64_t> count{0};
+  std::shared_ptr<Graph> graph(new Graph);
+  graph->name_ = std::move(name);
+  graph->id_ = "pipeline_" + std::to_string(count.fetch_add(1, std::memory_order_relaxed));
+  graph->order(std::move(nodes));
+  graph->check_types();
+  return graph;
+}
+
+void Graph::order(std::vector<Node> nodes) {
+  std::map<std::string, int> producers;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const NodeOutput& output : nodes[i].outputs()) {
+      const auto [entry, added] = producers.emplace(output.name, static_cast<int>(i));
+      if (added) continue;
+      const std::string& first = nodes[static_cast<std::size_t>(entry->second)].name();
+      throw DependencyError("Multiple nodes produce output '" + output.name + "': " + first +
+                                " and " + nodes[i].name(),
+                            name_.empty() ? "" : "pipeline '" + name_ + "'",
+                            "give one of them another output name");
+    }
+  }
+
+  std::set<std::string> roots;
+  std::vector<int> waiting(nodes.size(), 0);
+  std::vector<std::set<int>> consumers(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const NodeInput& input : nodes[i].inputs()) {
+      const auto producer = producers.find(input.name);
+      if (producer == producers.end()) {
+        roots.insert(input.name);
+      } else if (consumers[static_cast<std::size_t>(producer->second)]
+                     .insert(static_cast<int>(i))
+                     .second) {
+        ++waiting[i];
+      }
+    }
+  }
+
+  for (const std::string& root : roots) {
+    by_name_.emplace(root, static_cast<int>(slots_.size()));
+    slots_.push_back(root);
+  }
+  roots_ = static_cast<int>(slots_.size());
+  types_.assign(slots_.size(), Kind::kObject);
+  optional_.assign(slots_.size(), true);
+  root_kinds_.assign(slots_.size(), Kind::kObject);
+  producer_.assign(slots_.size(), -1);
+
+  // Kahn's algorithm; among ready nodes the least name goes first, then the place in the list.
+  using Entry = std::pair<std::string, int>;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (waiting[i] == 0) ready.emplace(nodes[i].name(), static_cast<int>(i));
+  }
+  while (!ready.empty()) {
+    const int index = ready.top().second;
+    ready.pop();
+    const Node& node = nodes[static_cast<std::size_t>(index)];
+    Step step{node, {}, static_cast<int>(slots_.size())};
+    for (const NodeInput& input : node.inputs()) {
+      const int slot = by_name_.at(input.name);
+      step.inputs.push_back(slot);
+      if (slot >= roots_) continue;
+      if (!node.optional(input)) optional_[static_cast<std::size_t>(slot)] = false;
+      Kind& kind = root_kinds_[static_cast<std::size_t>(slot)];
+      const bool scalar = input.type.kind() < Kind::kList && !input.type.nullable();
+      if (input.type.kind() != Kind::kObject) {
+        const bool same = kind == Kind::kObject || kind == input.type.kind();
+        kind = scalar && same ? input.type.kind() : Kind::kNull;
+      }
+    }
+    for (const NodeOutput& output : node.outputs()) {
+      by_name_.emplace(output.name, static_cast<int>(slots_.size()));
+      slots_.push_back(output.name);
+      types_.push_back(output.type);
+      producer_.push_back(static_cast<int>(steps_.size()));
+    }
+    has_nested_ |= node.definition().nested != nullptr;
+    has_whole_batch_ |= node.definition().whole_batch;
+    steps_.push_back(std::move(step));
+    for (const int consumer : consumers[static_cast<std::size_t>(index)]) {
+      if (--waiting[static_cast<std::size_t>(consumer)] == 0) {
+        ready.emplace(nodes[static_cast<std::size_t>(consumer)].name(), consumer);
+      }
+    }
+  }
+  if (steps_.size() != nodes.size()) {
+    throw CycleError("Cycle detected in pipeline: " + describe_cycle(nodes, waiting, producers),
+                     name_.empty() ? "" : "pipeline '" + name_ + "'",
+                     "rename an output so that no node needs what depends on it");
+  }
+
+  std::vector<std::string> everything(slots_.begin() + roots_, slots_.end());
+  all_ = select(everything);
+}
+
+void Graph::check_types() const {
+  for (const Step& step : steps_) {
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const int slot = step.inputs[i];
+      const NodeInput& input = step.node.inputs()[i];
+      if (slot < roots_ || input.type.accepts(slot_type(slot))) continue;
+      const Step& source = steps_[static_cast<std::size_t>(
+          producer_[static_cast<std::size_t>(slot)])];
+      throw TypeError("Output '" + input.name + "' of node '" + source.node.name() + "' is " +
+                          slot_type(slot).name() + ", but node '" + step.node.name() +
+                          "' takes it as " + input.type.name(),
+                      name_.empty() ? "" : "pipeline '" + name_ + "'",
+                      "make both types the same, or convert in a node between them");
+    }
+  }
+}
+
+int Graph::slot(std::string_view name) const {
+  const auto entry = by_name_.find(std::string(name));
+  return entry == by_name_.end() ? -1 : entry->second;
+}
+
+Selection Graph::select(std::span<const std::string> outputs) const {
+  Selection selection;
+  std::vector<std::string> unknown;
+  std::vector<bool> needed(steps_.size(), false);
+  std::vector<int> stack;
+  for (const std::string& name : outputs) {
+    const int slot = this->slot(name);
+    if (slot < roots_) {
+      unknown.push_back(name);
+      continue;
+    }
+    selection.outputs.push_back(slot);
+    selection.output_names.push_back(name);
+    stack.push_back(producer_[static_cast<std::size_t>(slot)]);
+  }
+  if (!unknown.empty()) {
+    std::vector<std::string> available(slots_.begin() + roots_, slots_.end());
+    std::sort(available.begin(), available.end());
+    throw PlanError("Output name(s) " + quoted_list(unknown) +
+                        " not found in pipeline. Available outputs: " + quoted_list(available),
+                    name_.empty() ? "" : "pipeline '" + name_ + "'",
+                    "ask for names that a node produces");
+  }
+  std::set<int> roots;
+  while (!stack.empty()) {
+    const int index = stack.back();
+    stack.pop_back();
+    if (needed[static_cast<std::size_t>(index)]) continue;
+    needed[static_cast<std::size_t>(index)] = true;
+    for (const int slot : steps_[static_cast<std::size_t>(index)].inputs) {
+      if (slot < roots_) {
+        roots.insert(slot);
+      } else {
+        stack.push_back(producer_[static_cast<std::size_t>(slot)]);
+      }
+    }
+  }
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (needed[i]) selection.steps.push_back(static_cast<int>(i));
+  }
+  selection.roots.assign(roots.begin(), roots.end());
+  return selection;
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "graph/nested.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "hypernodes/error.hpp"
+#include "values/codec.hpp"
+
+namespace hypernodes {
+namespace {
+
+/// Identity of a nested pipeline's code: its nodes, their wiring, and what is fixed inside. Values
+/// that cannot be encoded leave it without one.
+Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
+  std::string text = "nested pipeline\n";
+  const Graph& graph = *nested.graph;
+  bool unordered = false;
+  for (const int index : nested.selection.steps) {
+    const Graph::Step& step = graph.steps()[static_cast<std::size_t>(index)];
+    const Node::Definition& definition = step.node.definition();
+    *has_identity &= definition.has_identity;
+    text.append(reinterpret_cast<const char*>(definition.code.bytes.data()), 32);
+    codec::put_varint(text, step.inputs.size());
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      codec::put_varint(text, static_cast<std::uint64_t>(step.inputs[i]));
+      const auto& fallback = definition.inputs[i].fallback;
+      text += fallback ? 'd' : '-';
+      if (fallback) *has_identity &= codec::encode(*fallback, true, text, &unordered);
+    }
+    codec::put_varint(text, static_cast<std::uint64_t>(step.first_output));
+  }
+  text += '\n';
+  for (const int slot : nested.selection.outputs) {
+    codec::put_varint(text, static_cast<std::uint64_t>(slot));
+  }
+  text += '\n';
+  for (const int slot : nested.input_slots) {
+    codec::put_varint(text, static_cast<std::uint64_t>(slot));
+  }
+  for (const bool mapped : nested.mapped) text += mapped ? 'm' : '-';
+  text += nested.mode == MapMode::kZip ? 'z' : 'p';
+  for (const NestedPipeline::Bound& bound : nested.bound) {
+    codec::put_varint(text, static_cast<std::uint64_t>(bound.slot));
+    *has_identity &= codec::encode(bound.value, true, text, &unordered);
+  }
+  return Digest::of_bytes(text);
+}
+
+[[noreturn]] void throw_unknown(const std::string& name, const char* what,
+                                const std::string& pipeline) {
+  throw DependencyError("'" + name + "' in " + what + " is no name of the pipeline",
+                        pipeline.empty() ? "" : "pipeline '" + pipeline + "'",
+                        "map names that the inner pipeline has");
+}
+
+using Mapping = std::vector<std::pair<std::string, std::string>>;
+
+const std::string& outer_name(const Mapping& mapping, const std::string& inner) {
+  for (const auto& [from, to] : mapping) {
+    if (from == inner) return to;
+  }
+  return inner;
+}
+
+}  // namespace
+
+Node make_nested_node(const NestedRequest& request) {
+  const Graph& graph = *request.graph;
+  auto nested = std::make_shared<NestedPipeline>();
+  nested->graph = request.graph;
+  nested->cache = request.cache;
+  nested->callbacks = request.callbacks;
+  nested->mode = request.mode;
+
+  // Outputs: the mapped ones, or all; as a selection in sorted inner order.
+  std::vector<std::string> wanted;
+  for (const auto& [inner, outer] : request.outputs) {
+    const int slot = graph.slot(inner);
+    if (slot < graph.root_count()) throw_unknown(inner, "output_mapping", graph.name());
+    wanted.push_back(inner);
+  }
+  if (request.outputs.empty()) {
+    wanted.assign(graph.slots().begin() + graph.root_count(), graph.slots().end());
+  }
+  std::sort(wanted.begin(), wanted.end());
+  nested->selection = graph.select(wanted);
+
+  Node::Definition definition;
+  for (const int slot : nested->selection.roots) {
+    const std::string& inner = graph.slots()[static_cast<std::size_t>(slot)];
+    const auto bound = std::find_if(request.bound.begin(), request.bound.end(),
+                                    [&](const auto& item) { return item.first == inner; });
+    if (bound != request.bound.end()) {
+      nested->bound.push_back({slot, bound->second});
+      continue;
+    }
+    NodeInput input{outer_name(request.inputs, inner), Kind::kObject, std::nullopt};
+    const bool mapped = std::find(request.map_over.begin(), request.map_over.end(), input.name) !=
+                        request.map_over.end();
+    if (mapped || !graph.optional(slot)) {
+      input.type = Kind::kObject;
+    } else {
+      definition.optional_inputs.push_back(input.name);
+    }
+    nested->input_slots.push_back(slot);
+    nested->mapped.push_back(mapped);
+    definition.inputs.push_back(std::move(input));
+  }
+  for (const auto& [inner, outer] : request.inputs) {
+    const int slot = graph.slot(inner);
+    if (slot < 0 || slot >= graph.root_count()) {
+      throw_unknown(inner, "input_mapping", graph.name());
+    }
+  }
+  for (const std::string& name : request.map_over) {
+    const bool known = std::any_of(definition.inputs.begin(), definition.inputs.end(),
+                                   [&](const NodeInput& input) { return input.name == name; });
+    if (!known) throw_unknown(name, "map_over", graph.name());
+  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const Type& type = graph.slot_type(nested->selection.outputs[i]);
+    const bool object = type.kind() == Kind::kObject;
+    definition.outputs.push_back({outer_name(request.outputs, wanted[i]),
+                                  nested->is_map() && !object ? Type::list(type) : type});
+  }
+  for (const int index : nested->selection.steps) {
+    const Node::Definition& inner = graph.steps()[static_cast<std::size_t>(index)].node.definition();
+    // Skipping the whole would skip a node that must always run.
+    definition.cached &= inner.cached;
+    definition.foreign |= inner.foreign;
+  }
+  definition.cached &= request.cached;
+  definition.name = request.name.empty() ? graph.id() : request.name;
+  definition.code = nested_identity(*nested, &definition.has_identity);
+  definition.nested = std::move(nested);
+  return Node(std::move(definition));
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+#include "hypernodes/node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hypernodes/error.hpp"
+
+namespace hypernodes {
+
+BatchResult NodeBody::run_batch(std::span<const Column> arguments, std::int64_t rows,
+                                std::span<const NodeOutput> outputs) const {
+  std::vector<ColumnBuilder> builders;
+  builders.reserve(outputs.size());
+  for (const NodeOutput& output : outputs) builders.emplace_back(output.type).reserve(rows);
+  std::vector<Value> values(arguments.size());
+  std::vector<const Value*> pointers(arguments.size());
+  for (std::size_t i = 0; i < values.size(); ++i) pointers[i] = &values[i];
+  std::vector<Value> results(outputs.size());
+  BatchResult result;
+  for (; result.done < rows; ++result.done) {
+    try {
+      for (std::size_t i = 0; i < values.size(); ++i) values[i] = arguments[i][result.done];
+      run_row(pointers.data(), results.data());
+      for (std::size_t i = 0; i < results.size(); ++i) {
+        builders[i].append(results[i].cast(outputs[i].type));
+      }
+    } catch (...) {
+      result.error = std::current_exception();
+      break;
+    }
+  }
+  for (ColumnBuilder& builder : builders) {
+    Column column = builder.finish();
+    // A row that failed half-way through its outputs leaves some columns one longer.
+    result.outputs.push_back(column.size() > result.done ? column.slice(0, result.done) : column);
+  }
+  return result;
+}
+
+bool Node::optional(const NodeInput& input) const {
+  const std::vector<std::string>& names = definition_->optional_inputs;
+  return input.fallback || std::find(names.begin(), names.end(), input.name) != names.end();
+}
+
+Node Node::named(std::string name) const {
+  Definition definition = *definition_;
+  definition.name = std::move(name);
+  return Node(std::move(definition));
+}
+
+Node Node::version(std::string_view version) const {
+  Definition definition = *definition_;
+  // The name keeps two nodes of one version apart.
+  definition.code = Digest::of_bytes("version\n" + definition.name + "\n" + std::string(version));
+  definition.has_identity = true;
+  return Node(std::move(definition));
+}
+
+Node Node::uncached() const {
+  Definition definition = *definition_;
+  definition.cached = false;
+  return Node(std::move(definition));
+}
+
+Node Node::with_default(std::string_view input, Value value) const {
+  Definition definition = *definition_;
+  for (NodeInput& each : definition.inputs) {
+    if (each.name != input) continue;
+    each.fallback = value.cast(each.type);
+    return Node(std::move(definition));
+  }
+  throw DependencyError("Node '" + name() + "' has no input '" + std::string(input) + "'");
+}
+
+Node Node::renamed(
+    std::initializer_list<std::pair<std::string_view, std::string_view>> names) const {
+  Definition definition = *definition_;
+  for (const auto& [from, to] : names) {
+    bool found = false;
+    for (NodeInput& input : definition.inputs) {
+      if (input.name != from) continue;
+      input.name = to;
+      found = true;
+      break;
+    }
+    if (!found) {
+      throw DependencyError("Node '" + name() + "' has no input '" + std::string(from) + "'");
+    }
+  }
+  return Node(std::move(definition));
+}
+
+namespace detail {
+
+Column prepare_argument(const Column& column, const Type& type) {
+  const Column fitted = column.type() == type ? column : column.cast(type);
+  if (type.nullable() || !fitted.has_nulls()) return fitted;
+  std::int64_t row = 0;
+  while (!fitted.is_null(row)) ++row;
+  throw TypeError("expected " + type.name() + " but got null in row " + std::to_string(row), {},
+                  "take it as std::optional, or drop the nulls");
+}
+
+void throw_mismatch(const Type& expected, const Value& got) {
+  throw TypeError("expected " + expected.name() + " but got " + got.type().name());
+}
+
+void throw_out_of_range(std::int64_t number, const char* cpp_type) {
+  throw TypeError(std::to_string(number) + " does not fit " + cpp_type, {},
+                  "use std::int64_t for this input");
+}
+
+void check_names(std::string_view node, std::size_t outputs, std::size_t expected_outputs,
+                 std::size_t inputs, std::size_t expected_inputs) {
+  const auto check = [&](const char* what, std::size_t got, std::size_t expected,
+                         const char* of_what) {
+    if (got == expected) return;
+    throw DependencyError("Node '" + std::string(node) + "' got " + std::to_string(got) + ' ' +
+                              what + " names for " + std::to_string(expected) + ' ' + of_what,
+                          {}, std::string("name each of the function's ") + of_what + " once");
+  };
+  check("output", outputs, expected_outputs, "results");
+  check("input", inputs, expected_inputs, "parameters");
+}
+
+}  // namespace detail
+}  // namespace hypernodes

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/context.hpp"
+
+#include <algorithm>
+
+namespace hypernodes {
+
+void RunContext::emit(const Callbacks& callbacks, const Event& event) {
+  const std::lock_guard lock(delivery_);
+  for (const auto& callback : callbacks) callback->on_event(event);
+}
+
+void RunContext::count(const Node& node, std::int64_t ran, std::int64_t cached,
+                       std::int64_t nanoseconds) {
+  const std::lock_guard lock(mutex_);
+  NodeStatistics& entry = nodes_[node.name()];
+  entry.rows_run += ran;
+  entry.rows_cached += cached;
+  entry.seconds += static_cast<double>(nanoseconds) * 1e-9;
+}
+
+void RunContext::warn(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) {
+    warnings_.push_back(text);
+  }
+}
+
+Statistics RunContext::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_};
+}
+
+}  // namespace hypernodes

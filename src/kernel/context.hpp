@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "graph/graph.hpp"
+#include "hypernodes/cache.hpp"
+#include "hypernodes/event.hpp"
+#include "hypernodes/statistics.hpp"
+
+namespace hypernodes {
+
+using Callbacks = std::vector<std::shared_ptr<Callback>>;
+
+/// What all batches of one run or map share: counters, warnings, the way to the callbacks.
+/// Threads: safe; callbacks are called one at a time.
+class RunContext {
+ public:
+  RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks)
+      : cache_(std::move(cache)), callbacks_(std::move(callbacks)) {}
+
+  Cache* cache() const { return cache_.get(); }
+  const Callbacks& callbacks() const { return callbacks_; }
+
+  /// Delivers `event` to `callbacks` in their order.
+  void emit(const Callbacks& callbacks, const Event& event);
+
+  /// Adds to a node's counters.
+  void count(const Node& node, std::int64_t ran, std::int64_t cached, std::int64_t nanoseconds);
+  /// A record that was there but was not what its key promises.
+  void count_damaged() { damaged_.fetch_add(1, std::memory_order_relaxed); }
+  /// Remembers a warning; each text once.
+  void warn(const std::string& text);
+
+  Statistics statistics() const;
+
+ private:
+  std::shared_ptr<Cache> cache_;
+  Callbacks callbacks_;
+  mutable std::mutex mutex_;
+  std::recursive_mutex delivery_;  ///< Recursive: a callback may run a pipeline of its own.
+  std::map<std::string, NodeStatistics> nodes_;
+  std::vector<std::string> warnings_;
+  std::atomic<std::int64_t> damaged_{0};
+};
+
+}  // namespace hypernodes

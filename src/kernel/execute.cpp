@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/execute.hpp"
+
+#include <array>
+#include <utility>
+
+#include "hypernodes/error.hpp"
+#include "kernel/execution.hpp"
+
+namespace hypernodes {
+
+Frame make_frame(const Graph& graph, const Selection& selection, const RunContext& context,
+                 bool map) {
+  Frame frame;
+  frame.scope.id = graph.id();
+  frame.scope.name = graph.name().empty() ? graph.id() : graph.name();
+  frame.scope.nodes = static_cast<std::int64_t>(selection.steps.size());
+  frame.scope.owner = &graph;
+  frame.cache = context.cache();
+  frame.callbacks = &context.callbacks();
+  frame.map = map;
+  return frame;
+}
+
+Batch::Batch(const Graph& of_graph, const Selection& of_selection, std::int64_t row_count)
+    : graph(of_graph), selection(of_selection), rows(row_count), lanes(of_graph.slots().size()) {}
+
+std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContext& context,
+                                     Order order) {
+  Session session;
+  std::optional<Failure> failure;
+  try {
+    failure = Execution(batch, frame, context, session, order).run();
+  } catch (...) {
+    session.commit();  // what was finished before a callback threw
+    throw;
+  }
+  session.commit();
+  return failure;
+}
+
+Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& context,
+                   std::optional<Failure>* failure) {
+  Session session;
+  Execution execution(batch, frame, context, session, Order::kNodes);
+  const Type type = slot < batch.graph.root_count() ? Type(Kind::kObject)
+                                                    : batch.graph.slot_type(slot);
+  Column column = execution.read(slot, type, batch.rows, failure);
+  session.commit();
+  return column;
+}
+
+void raise(const Failure& failure) { std::rethrow_exception(failure.error); }
+
+std::optional<Failure> run_row(const Graph& graph, const Selection& selection, Value* slots,
+                               const bool* given, std::int64_t row) {
+  const int roots = graph.root_count();
+  std::array<const Value*, 8> few;
+  std::vector<const Value*> many;
+  for (const int index : selection.steps) {
+    const Graph::Step& step = graph.steps()[static_cast<std::size_t>(index)];
+    const Node::Definition& definition = step.node.definition();
+    const Value** arguments = few.data();
+    if (step.inputs.size() > few.size()) {
+      many.resize(step.inputs.size());
+      arguments = many.data();
+    }
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+      const int slot = step.inputs[i];
+      arguments[i] = slot >= roots || given[slot] ? slots + slot : &*definition.inputs[i].fallback;
+    }
+    try {
+      definition.body->run_row(arguments, slots + step.first_output);
+    } catch (...) {
+      return make_failure(step.node, row, std::current_exception());
+    }
+  }
+  return std::nullopt;
+}
+
+Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error) {
+  Failure failure{error, node.name(), row};
+  if (node.definition().foreign) return failure;
+  try {
+    std::rethrow_exception(error);
+  } catch (const ExecutionError&) {  // of a run inside the node
+  } catch (const Error& inner) {
+    failure.error = std::make_exception_ptr(ExecutionError(node.name(), row, inner.message()));
+  } catch (const std::exception& inner) {
+    try {
+      std::throw_with_nested(ExecutionError(node.name(), row, inner.what()));
+    } catch (...) {
+      failure.error = std::current_exception();
+    }
+  } catch (...) {
+    failure.error = std::make_exception_ptr(
+        ExecutionError(node.name(), row, "an exception that is no std::exception"));
+  }
+  return failure;
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "kernel/execute.hpp"
+#include "kernel/node_record.hpp"
+#include "kernel/write_behind.hpp"
+
+namespace hypernodes {
+
+/// The records that one thread of a run is about to store, for each cache it meets.
+class Session {
+ public:
+  WriteBehind& writes(Cache& cache);
+  void commit();
+
+ private:
+  std::deque<WriteBehind> writes_;
+};
+
+/// execute_batch at work on one batch.
+class Execution {
+ public:
+  Execution(Batch& batch, const Frame& frame, RunContext& context, Session& session, Order order);
+
+  std::optional<Failure> run();
+  /// All rows of a slot; computes again what does not decode.
+  Column read(int slot, const Type& type, std::int64_t rows, std::optional<Failure>* failure);
+
+ private:
+  using Rows = std::vector<std::int64_t>;
+
+  /// One node and what is known of its rows.
+  struct StepState {
+    const Graph::Step* step = nullptr;
+    std::optional<KeyMaker> keys_of;  ///< Only if its results are cached.
+    std::vector<Digest> keys;         ///< By row; kUnknown if the row cannot be cached.
+    std::vector<bool> looked_up;
+    std::int64_t ran = 0, cached = 0, nanoseconds = 0;
+
+    const Node& node() const { return step->node; }
+    std::size_t outputs() const { return step->node.outputs().size(); }
+  };
+
+  void start_lanes();
+  std::optional<Failure> run_rows();
+  std::optional<Failure> run_nodes();
+  void finish_counts();
+
+  // Keys and look-ups.
+  bool make_key(StepState& state, std::int64_t row);
+  void look_up(StepState& state, const Rows& rows);
+  void look_up_rest(StepState& state, const Rows& rows);
+  bool take_computed(StepState& state, std::int64_t row);
+
+  // One row.
+  std::optional<Failure> run_one(StepState& state, std::int64_t row);
+  /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
+  const Value* argument(const StepState& state, std::size_t input, std::int64_t row,
+                        Value& scratch, std::optional<Failure>* failure);
+  /// Runs the producer of `slot` for a hit whose record, though its checksum was right, does not
+  /// decode as the slot's type.
+  std::optional<Failure> compute_again(int slot, std::int64_t row);
+  void keep(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
+
+  // Many rows of one node.
+  std::optional<Failure> run_many(StepState& state, const Rows& rows, bool all_rows);
+  std::vector<Column> arguments(StepState& state, const Rows* rows, std::int64_t count,
+                                std::optional<Failure>* failure);
+  void keep(StepState& state, const Rows& rows, const BatchResult& result,
+            std::int64_t nanoseconds);
+  void store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
+             std::int64_t nanoseconds);
+
+  // Pipelines as nodes.
+  BatchResult run_nested(StepState& state, const Rows& rows, std::optional<Failure>* failure);
+  BatchResult run_nested_plain(StepState& state, const Rows& rows,
+                               std::optional<Failure>* failure);
+  BatchResult run_nested_map(StepState& state, const Rows& rows, std::optional<Failure>* failure);
+  /// Runs the inner rows; `counts` says how many belong to each outer row, null means one each.
+  BatchResult run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
+                        const std::vector<std::int64_t>* counts);
+  Frame nested_frame(const StepState& state) const;
+
+  // Events and errors.
+  bool tells() const { return frame_.callbacks != nullptr && !frame_.callbacks->empty(); }
+  void tell(EventKind kind, const StepState* state, std::int64_t row,
+            std::span<const Value* const> values = {}, double seconds = 0,
+            const Digest* key = nullptr);
+  void tell_item_start(std::int64_t row);
+  void tell_item_end(std::int64_t row, double seconds);
+  void tell_cached(StepState& state, std::int64_t row);
+  void tell_error(const StepState& state, std::int64_t row, std::exception_ptr error);
+  Failure fail(const StepState& state, std::int64_t row, std::exception_ptr error);
+  std::int64_t event_row(std::int64_t row) const { return frame_.map ? batch_.first_row + row : -1; }
+
+  Lane& lane(int slot) { return batch_.lanes[static_cast<std::size_t>(slot)]; }
+  Lane& output_lane(const StepState& state, std::size_t output) {
+    return lane(state.step->first_output + static_cast<int>(output));
+  }
+  StepState* producer(int slot);
+
+  Batch& batch_;
+  const Frame& frame_;
+  RunContext& context_;
+  Session& session_;
+  const Order order_;
+  WriteBehind* writes_ = nullptr;  ///< Null: no cache.
+  std::vector<StepState> steps_;
+  std::unordered_map<Digest, std::int64_t, DigestHash> computed_;  ///< Row that has a key's result.
+  std::optional<Failure> pending_failure_;  ///< Of a row after those being run.
+  std::int64_t limit_ = 0;  ///< Rows from here on are given up: an earlier one failed.
+  std::string scratch_;
+  std::string canonical_;
+  std::vector<EncodedOutput> encoded_;
+};
+
+/// Tells that a map begins or ends (`seconds` >= 0).
+void tell_map(const Frame& frame, RunContext& context, std::int64_t rows, double seconds);
+
+}  // namespace hypernodes

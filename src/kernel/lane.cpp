@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/lane.hpp"
+
+#include <utility>
+
+#include "values/codec.hpp"
+
+namespace hypernodes {
+namespace {
+
+Digest unknown_digest() {
+  Digest digest;
+  digest.bytes[0] = 0x7F;
+  return digest;
+}
+
+std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
+
+/// `encode` appends the encoding in the asked form.
+template <typename Encode>
+Digest digest_with(std::string& scratch, Encode&& encode) {
+  scratch.clear();
+  bool unordered = false;
+  return encode(/*canonical=*/true, scratch, &unordered) ? Digest::of_value(scratch)
+                                                         : Lane::kUnknown;
+}
+
+}  // namespace
+
+const Digest Lane::kUnknown = unknown_digest();
+
+Digest digest_of(const Value& value, std::string& scratch) {
+  return digest_with(scratch, [&](bool canonical, std::string& out, bool* unordered) {
+    return codec::encode(value, canonical, out, unordered);
+  });
+}
+
+void Lane::set_constant(Value value) {
+  kind_ = Kind::kConstant;
+  type_ = value.type();
+  constant_ = std::move(value);
+  digested_ = false;
+}
+
+void Lane::set_column(Column column) {
+  kind_ = Kind::kColumn;
+  type_ = column.type();
+  column_ = std::move(column);
+  digested_ = false;
+}
+
+void Lane::start(const Type& type, std::int64_t rows) {
+  kind_ = Kind::kRows;
+  type_ = type;
+  states_.assign(at(rows), State::kEmpty);
+  values_.clear();
+  index_.clear();
+  payloads_.clear();
+  digests_.clear();
+  digested_ = true;
+}
+
+void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest) {
+  if (payloads_.empty()) payloads_.resize(states_.size());
+  payloads_[at(row)] = payload;
+  states_[at(row)] = State::kHit;
+  set_digest(row, digest);
+}
+
+void Lane::set_value(std::int64_t row, Value value) {
+  if (values_.empty()) values_.resize(states_.size());
+  values_[at(row)] = std::move(value);
+  states_[at(row)] = State::kValue;
+}
+
+void Lane::set_computed(Column column, const std::vector<std::int64_t>& rows) {
+  if (index_.empty()) index_.resize(states_.size());
+  std::int64_t base = 0;
+  if (column_.size() == 0) {
+    column_ = std::move(column);
+  } else {
+    base = column_.size();
+    column_ = Column::concat({column_, column});
+  }
+  for (std::int64_t i = base; i < column_.size(); ++i) {
+    const std::size_t row = at(rows[at(i - base)]);
+    index_[row] = i;
+    states_[row] = State::kComputed;
+  }
+}
+
+void Lane::copy_row(std::int64_t from, std::int64_t to) {
+  const State state = states_[at(from)];
+  if (state == State::kHit) payloads_[at(to)] = payloads_[at(from)];
+  if (state == State::kValue) values_[at(to)] = values_[at(from)];
+  if (state == State::kComputed) index_[at(to)] = index_[at(from)];
+  states_[at(to)] = state;
+  if (!digests_.empty()) digests_[at(to)] = digests_[at(from)];
+}
+
+void Lane::reset(std::int64_t row) {
+  states_[at(row)] = State::kEmpty;
+  if (!digests_.empty()) digests_[at(row)] = kUnknown;
+}
+
+void Lane::set_digest(std::int64_t row, const Digest& digest) {
+  if (digests_.empty()) digests_.assign(states_.size(), kUnknown);
+  digests_[at(row)] = digest;
+}
+
+const Digest& Lane::digest(std::int64_t row) {
+  if (kind_ == Kind::kRows) return digests_.empty() ? kUnknown : digests_[at(row)];
+  if (!digested_) digest_column();
+  return kind_ == Kind::kConstant ? digests_[0] : digests_[at(row)];
+}
+
+void Lane::digest_column() {
+  std::string scratch;
+  if (kind_ == Kind::kConstant) {
+    digests_.assign(1, digest_of(constant_, scratch));
+  } else {
+    digests_.resize(at(column_.size()));
+    for (std::int64_t row = 0; row < column_.size(); ++row) {
+      digests_[at(row)] =
+          digest_with(scratch, [&](bool canonical, std::string& out, bool* unordered) {
+            return codec::encode(column_, row, canonical, out, unordered);
+          });
+    }
+  }
+  digested_ = true;
+}
+
+std::optional<Value> Lane::decode(std::int64_t row) const {
+  return codec::decode(payloads_[at(row)], type_);
+}
+
+const Value* Lane::value(std::int64_t row, Value& scratch) {
+  switch (kind_) {
+    case Kind::kConstant:
+      return &constant_;
+    case Kind::kColumn:
+      if (type_.kind() == hypernodes::Kind::kObject) return column_.objects() + row;
+      scratch = column_[row];
+      return &scratch;
+    default:
+      break;
+  }
+  switch (states_[at(row)]) {
+    case State::kValue:
+      return &values_[at(row)];
+    case State::kComputed:
+      if (column_.type().kind() == hypernodes::Kind::kObject) {
+        return column_.objects() + index_[at(row)];
+      }
+      scratch = column_[index_[at(row)]];
+      return &scratch;
+    case State::kHit: {
+      std::optional<Value> value = decode(row);
+      if (!value) return nullptr;
+      set_value(row, *std::move(value));
+      return &values_[at(row)];
+    }
+    default:
+      return nullptr;
+  }
+}
+
+std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::int64_t row_count,
+                                   const Type& type, std::int64_t* bad_row) {
+  const std::int64_t count = rows != nullptr ? static_cast<std::int64_t>(rows->size()) : row_count;
+  if (kind_ == Kind::kConstant) {
+    // An object lane keeps the value as it is: all rows share it.
+    if (type.kind() == hypernodes::Kind::kObject) {
+      return Column::objects(std::vector<Value>(at(count), constant_));
+    }
+    return Column::repeat(constant_.cast(type), type, count);
+  }
+  if (kind_ == Kind::kColumn) {
+    if (rows != nullptr) return column_.take(*rows).cast(type);
+    return (column_.size() == count ? column_ : column_.slice(0, count)).cast(type);
+  }
+  const auto row_at = [&](std::int64_t i) { return rows != nullptr ? (*rows)[at(i)] : i; };
+  if (type_.kind() == hypernodes::Kind::kObject) {
+    std::vector<Value> values;
+    values.reserve(at(count));
+    Value scratch;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Value* found = value(row_at(i), scratch);
+      if (found == nullptr) {
+        *bad_row = row_at(i);
+        return std::nullopt;
+      }
+      values.push_back(*found);
+    }
+    return Column::objects(std::move(values)).cast(type);
+  }
+  ColumnBuilder builder(type_);
+  builder.reserve(count);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = row_at(i);
+    bool good = true;
+    switch (states_[at(row)]) {
+      case State::kComputed:
+        builder.append(column_, index_[at(row)]);
+        break;
+      case State::kValue:
+        builder.append(values_[at(row)]);
+        break;
+      case State::kHit:
+        good = codec::decode(payloads_[at(row)], builder);
+        break;
+      default:
+        good = false;
+    }
+    if (!good) {
+      *bad_row = row;
+      return std::nullopt;
+    }
+  }
+  return builder.finish().cast(type);
+}
+
+}  // namespace hypernodes

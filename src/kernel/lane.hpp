@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hypernodes/column.hpp"
+#include "hypernodes/digest.hpp"
+#include "hypernodes/value.hpp"
+
+namespace hypernodes {
+
+/// One slot over the rows of a batch: values, records not decoded yet, and digests. Which of them
+/// it has may differ from row to row.
+class Lane {
+ public:
+  enum class State : std::uint8_t {
+    kEmpty,
+    kHit,       ///< An encoded value from the cache.
+    kValue,     ///< A value.
+    kComputed,  ///< A row of the computed column.
+  };
+
+  /// Marks a row whose digest, or key, is not known, because a value cannot be digested. Keys have
+  /// any first byte, so all of it counts.
+  static const Digest kUnknown;
+  static bool known(const Digest& digest) {
+    return digest.bytes[0] != kUnknown.bytes[0] || digest != kUnknown;
+  }
+
+  void set_constant(Value value);
+  void set_column(Column column);
+  /// Prepares for rows to be filled one by one, of `type`.
+  void start(const Type& type, std::int64_t rows);
+
+  bool is_set() const { return kind_ != Kind::kUnset; }
+  bool is_constant() const { return kind_ == Kind::kConstant; }
+  bool is_column() const { return kind_ == Kind::kColumn; }
+  bool is_rows() const { return kind_ == Kind::kRows; }
+  const Value& constant() const { return constant_; }
+  const Type& type() const { return type_; }
+
+  State state(std::int64_t row) const { return states_[static_cast<std::size_t>(row)]; }
+  /// `payload` must outlive the lane.
+  void set_hit(std::int64_t row, std::string_view payload, const Digest& digest);
+  void set_value(std::int64_t row, Value value);
+  /// Rows `rows[i]` take row i of `column`, as far as it goes.
+  void set_computed(Column column, const std::vector<std::int64_t>& rows);
+  void copy_row(std::int64_t from, std::int64_t to);
+  /// Forgets a row that turned out not to be readable.
+  void reset(std::int64_t row);
+
+  /// The digest of a row; digests of constants and columns are made when first asked for.
+  const Digest& digest(std::int64_t row);
+  void set_digest(std::int64_t row, const Digest& digest);
+
+  /// A row's value. nullopt if it is a hit whose payload does not decode. The pointer is valid until
+  /// the lane changes; `scratch` holds values of columns.
+  const Value* value(std::int64_t row, Value& scratch);
+  /// These rows, or all `rows` of them if null, as a column of `type`. nullopt with `*bad_row` set
+  /// to the first hit that does not decode.
+  std::optional<Column> gather(const std::vector<std::int64_t>* rows, std::int64_t row_count,
+                               const Type& type, std::int64_t* bad_row);
+
+ private:
+  enum class Kind : std::uint8_t { kUnset, kConstant, kColumn, kRows };
+
+  void digest_column();
+  std::optional<Value> decode(std::int64_t row) const;
+
+  Kind kind_ = Kind::kUnset;
+  Type type_ = hypernodes::Kind::kObject;
+  Value constant_;
+  Column column_;  ///< kColumn: all rows. kRows: the computed ones.
+  std::vector<State> states_;
+  std::vector<Value> values_;
+  std::vector<std::int64_t> index_;  ///< kComputed: row of column_.
+  std::vector<std::string_view> payloads_;
+  std::vector<Digest> digests_;
+  bool digested_ = false;
+};
+
+/// Appends the digest of `value`'s canonical encoding to key material. kUnknown if it has none.
+/// `scratch` is reused between calls.
+Digest digest_of(const Value& value, std::string& scratch);
+
+}  // namespace hypernodes

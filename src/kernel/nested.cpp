@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include <chrono>
+#include <numeric>
+#include <utility>
+
+#include "hypernodes/detail/assert.hpp"
+#include "kernel/execution.hpp"
+#include "values/object_runtime.hpp"
+
+// How a batch runs a node that is a pipeline.
+namespace hypernodes {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The items of a mapped input's value. Throws: TypeError if it is no list.
+Column items_of(const Value& value) {
+  if (value.kind() == Kind::kList) return value.as_column();
+  return value.cast(Type::list(Kind::kObject)).as_column();
+}
+
+Column take_items(const Column& items, const MapPlan& plan, std::size_t input) {
+  if (plan.identity) return items;
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(plan.rows));
+  for (std::int64_t row = 0; row < plan.rows; ++row) {
+    rows[static_cast<std::size_t>(row)] = plan.inputs[input].item(row);
+  }
+  return items.take(rows);
+}
+
+/// The parts under one another; of type object where their types differ.
+Column join(std::vector<Column> parts) {
+  if (parts.empty()) return Column::objects({});
+  for (const Column& part : parts) {
+    if (part.type() == parts.front().type()) continue;
+    for (Column& each : parts) each = each.cast(Kind::kObject);
+    break;
+  }
+  return parts.size() == 1 ? parts.front() : Column::concat(parts);
+}
+
+/// One list for each outer row: the next `counts[i]` rows of `items`.
+Column lists_of(const Column& items, const std::vector<std::int64_t>& counts) {
+  const auto rows = static_cast<std::int64_t>(counts.size());
+  if (items.type().kind() != Kind::kObject) {
+    Buffer offsets = Buffer::allocate((counts.size() + 1) * sizeof(std::int64_t));
+    auto* out = offsets.mutable_as<std::int64_t>();
+    out[0] = 0;
+    std::partial_sum(counts.begin(), counts.end(), out + 1);
+    return Column::assemble(Type::list(items.type()), rows, {}, std::move(offsets), {}, {items});
+  }
+  std::vector<Value> lists;
+  lists.reserve(counts.size());
+  std::int64_t begin = 0;
+  for (const std::int64_t count : counts) {
+    lists.push_back(Value::list(items.slice(begin, count)));
+    begin += count;
+  }
+  return Column::objects(std::move(lists));
+}
+
+}  // namespace
+
+Frame Execution::nested_frame(const StepState& state) const {
+  const NestedPipeline& nested = *state.node().definition().nested;
+  Frame frame = make_frame(*nested.graph, nested.selection, context_, nested.is_map());
+  frame.scope.parent = &frame_.scope;
+  frame.cache = nested.cache ? nested.cache.get() : frame_.cache;
+  frame.callbacks = nested.callbacks.empty() ? frame_.callbacks : &nested.callbacks;
+  return frame;
+}
+
+BatchResult Execution::run_nested(StepState& state, const Rows& rows,
+                                  std::optional<Failure>* failure) {
+  const NestedPipeline& nested = *state.node().definition().nested;
+  const auto run = [&](const Rows& some) {
+    return nested.is_map() ? run_nested_map(state, some, failure)
+                           : run_nested_plain(state, some, failure);
+  };
+  BatchResult result;
+  if (!tells()) {
+    result = run(rows);
+  } else {
+    // Events of one outer row at a time.
+    std::vector<std::vector<Column>> parts(state.outputs());
+    for (const std::int64_t row : rows) {
+      std::vector<Value> scratch(state.step->inputs.size());
+      std::vector<const Value*> values(scratch.size(), nullptr);
+      for (std::size_t i = 0; i < scratch.size(); ++i) {
+        values[i] = argument(state, i, row, scratch[i], failure);
+        if (*failure) break;
+      }
+      if (*failure) break;
+      const auto start = Clock::now();
+      tell(EventKind::kNodeStart, &state, row, values);
+      tell(EventKind::kNestedStart, &state, row);
+      BatchResult one = run({row});
+      if (*failure) break;
+      const double seconds = seconds_since(start);
+      tell(EventKind::kNestedEnd, &state, row, {}, seconds);
+      std::vector<Value> made;
+      std::vector<const Value*> outputs;
+      made.reserve(state.outputs());
+      for (std::size_t i = 0; i < state.outputs(); ++i) {
+        made.push_back(one.outputs[i][0]);
+        outputs.push_back(&made.back());
+        parts[i].push_back(std::move(one.outputs[i]));
+      }
+      tell(EventKind::kNodeEnd, &state, row, outputs, seconds);
+      ++result.done;
+    }
+    for (std::vector<Column>& part : parts) result.outputs.push_back(join(std::move(part)));
+  }
+  if (*failure) {
+    (*failure)->row = frame_.map ? event_row(rows[static_cast<std::size_t>(result.done)])
+                                 : (*failure)->row;
+    tell_error(state, rows[static_cast<std::size_t>(result.done)], (*failure)->error);
+  }
+  return result;
+}
+
+BatchResult Execution::run_nested_plain(StepState& state, const Rows& rows,
+                                        std::optional<Failure>* failure) {
+  const NestedPipeline& nested = *state.node().definition().nested;
+  const auto count = static_cast<std::int64_t>(rows.size());
+  Batch inner(*nested.graph, nested.selection, count);
+  inner.first_row = rows.empty() ? 0 : batch_.first_row + rows.front();
+  for (const NestedPipeline::Bound& bound : nested.bound) inner.set_input(bound.slot, bound.value);
+  for (std::size_t i = 0; i < nested.input_slots.size(); ++i) {
+    Lane& source = lane(state.step->inputs[i]);
+    if (!source.is_set() && !state.node().inputs()[i].fallback) continue;
+    if (source.is_constant() || count == 1 || !source.is_set()) {
+      Value scratch;
+      const Value* value = argument(state, i, count > 0 ? rows.front() : 0, scratch, failure);
+      if (*failure) return {};
+      inner.set_input(nested.input_slots[i], *value);
+      continue;
+    }
+    std::int64_t bad_row = -1;
+    std::optional<Column> column = source.gather(&rows, count, source.type(), &bad_row);
+    while (!column) {
+      Value scratch;
+      argument(state, i, bad_row, scratch, failure);
+      if (*failure) return {};
+      column = source.gather(&rows, count, source.type(), &bad_row);
+    }
+    inner.set_input(nested.input_slots[i], *std::move(column));
+  }
+  return run_inner(state, inner, failure, nullptr);
+}
+
+BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
+                                      std::optional<Failure>* failure) {
+  const NestedPipeline& nested = *state.node().definition().nested;
+  const std::size_t inputs = nested.input_slots.size();
+  std::vector<std::vector<Column>> columns(inputs);
+  std::vector<std::int64_t> counts;
+  BatchResult result;
+  for (const std::int64_t row : rows) {
+    std::vector<std::string> names;
+    std::vector<std::int64_t> lengths;
+    std::vector<Column> items(inputs);
+    std::vector<Value> scratch(inputs);
+    std::vector<const Value*> values(inputs, nullptr);
+    MapPlan plan;
+    try {
+      for (std::size_t i = 0; i < inputs; ++i) {
+        values[i] = argument(state, i, row, scratch[i], failure);
+        if (*failure) return result;
+        if (!nested.mapped[i]) continue;
+        items[i] = items_of(*values[i]);
+        names.push_back(state.node().inputs()[i].name);
+        lengths.push_back(items[i].size());
+      }
+      plan = plan_map(names, lengths, nested.mode);
+    } catch (...) {
+      // A bad list is the outer row's failure, not that of the rows before it.
+      if (counts.empty()) {
+        *failure = make_failure(state.node(), event_row(row), std::current_exception());
+        return result;
+      }
+      pending_failure_ = make_failure(state.node(), event_row(row), std::current_exception());
+      break;
+    }
+    std::size_t mapped = 0;
+    for (std::size_t i = 0; i < inputs; ++i) {
+      if (nested.mapped[i]) {
+        columns[i].push_back(take_items(items[i], plan, mapped++));
+      } else if (values[i] != nullptr) {
+        columns[i].push_back(Column::objects(
+            std::vector<Value>(static_cast<std::size_t>(plan.rows), *values[i])));
+      }
+    }
+    counts.push_back(plan.rows);
+  }
+  const std::int64_t total = std::accumulate(counts.begin(), counts.end(), std::int64_t{0});
+  Batch inner(*nested.graph, nested.selection, total);
+  for (const NestedPipeline::Bound& bound : nested.bound) inner.set_input(bound.slot, bound.value);
+  for (std::size_t i = 0; i < inputs; ++i) {
+    const Lane& source = lane(state.step->inputs[i]);
+    if (columns[i].empty()) continue;
+    if (!nested.mapped[i] && (source.is_constant() || rows.size() == 1)) {
+      Value scratch;
+      inner.set_input(nested.input_slots[i],
+                      *argument(state, i, rows.front(), scratch, failure));
+    } else {
+      inner.set_input(nested.input_slots[i], join(std::move(columns[i])));
+    }
+  }
+  result = run_inner(state, inner, failure, &counts);
+  if (pending_failure_ && !*failure) *failure = std::exchange(pending_failure_, std::nullopt);
+  return result;
+}
+
+BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
+                                 const std::vector<std::int64_t>* counts) {
+  const NestedPipeline& nested = *state.node().definition().nested;
+  const Frame frame = nested_frame(state);
+  const auto start = Clock::now();
+  if (counts != nullptr) tell_map(frame, context_, inner.rows, -1);
+  Execution execution(inner, frame, context_, session_, order_);
+  *failure = execution.run();
+  BatchResult result;
+  std::int64_t inner_done = *failure ? execution.limit_ : inner.rows;
+  if (counts == nullptr) {
+    result.done = inner_done;
+  } else {
+    std::int64_t seen = 0;
+    for (const std::int64_t count : *counts) {
+      if (*failure && seen + count > inner_done) break;
+      seen += count;
+      ++result.done;
+    }
+    inner_done = seen;
+  }
+  if (*failure && order_ == Order::kRows) result.done = inner_done = 0;
+  for (const int slot : nested.selection.outputs) {
+    std::optional<Failure> unreadable;
+    Column column = execution.read(slot, nested.graph->slot_type(slot), inner_done, &unreadable);
+    if (unreadable) {
+      *failure = std::move(unreadable);
+      result.done = 0;
+      return result;
+    }
+    if (counts != nullptr) {
+      const std::vector<std::int64_t> done(counts->begin(), counts->begin() + result.done);
+      column = lists_of(column, done);
+    }
+    result.outputs.push_back(std::move(column));
+  }
+  if (counts != nullptr && !*failure) {
+    tell_map(frame, context_, inner.rows, seconds_since(start));
+  }
+  return result;
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hypernodes/digest.hpp"
+#include "hypernodes/node.hpp"
+#include "values/sha256.hpp"
+
+/// Keys and records of node results (docs/formats/keys.md, record.md).
+namespace hypernodes {
+
+/// One output of a node on its way to or from a record.
+struct EncodedOutput {
+  Digest digest;
+  std::string_view payload;
+};
+
+/// Makes the keys of one node. Its code is hashed once, each key adds the inputs' digests.
+class KeyMaker {
+ public:
+  explicit KeyMaker(const Node& node);
+  /// The key for inputs with these digests, in the order of the node's inputs.
+  Digest key(std::span<const Digest* const> inputs) const;
+
+ private:
+  Sha256 state_;  ///< After the first block.
+};
+
+/// Appends the record of a node's outputs under `key`.
+void append_outputs(const Digest& key, std::uint64_t cost_ns,
+                    std::span<const EncodedOutput> outputs, std::string& out);
+
+/// Reads a record of `count` outputs; false if it is not one. Payloads borrow from `bytes`.
+bool parse_outputs(const Digest& key, std::string_view bytes, std::size_t count,
+                   std::vector<EncodedOutput>& outputs);
+
+}  // namespace hypernodes

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/execution.hpp"
+
+// How a batch tells its events.
+namespace hypernodes {
+
+void tell_map(const Frame& frame, RunContext& context, std::int64_t rows, double seconds) {
+  if (frame.callbacks == nullptr || frame.callbacks->empty()) return;
+  Event event;
+  event.kind = seconds < 0 ? EventKind::kMapStart : EventKind::kMapEnd;
+  event.scope = &frame.scope;
+  event.total = rows;
+  event.seconds = seconds;
+  context.emit(*frame.callbacks, event);
+}
+
+void Execution::tell(EventKind kind, const StepState* state, std::int64_t row,
+                     std::span<const Value* const> values, double seconds, const Digest* key) {
+  if (!tells()) return;
+  Event event;
+  event.kind = kind;
+  event.scope = &frame_.scope;
+  event.node = state == nullptr ? nullptr : &state->node();
+  event.row = event_row(row);
+  event.seconds = seconds;
+  event.key = key;
+  event.values = values;
+  context_.emit(*frame_.callbacks, event);
+}
+
+void Execution::tell_error(const StepState& state, std::int64_t row, std::exception_ptr error) {
+  if (!tells()) return;
+  Event event;
+  event.kind = EventKind::kError;
+  event.scope = &frame_.scope;
+  event.node = &state.node();
+  event.row = event_row(row);
+  event.error = std::move(error);
+  context_.emit(*frame_.callbacks, event);
+}
+
+void Execution::tell_item_start(std::int64_t row) {
+  if (!tells() || !frame_.item_events) return;
+  if (frame_.map) tell(EventKind::kMapItemStart, nullptr, row);
+  const Graph& graph = batch_.graph;
+  const auto roots = static_cast<std::size_t>(graph.root_count());
+  std::vector<Value> scratch(roots);
+  std::vector<const Value*> values(roots, nullptr);
+  for (std::size_t slot = 0; slot < roots; ++slot) {
+    Lane& input = batch_.lanes[slot];
+    if (input.is_set()) values[slot] = input.value(row, scratch[slot]);
+  }
+  Event event;
+  event.kind = EventKind::kPipelineStart;
+  event.scope = &frame_.scope;
+  event.row = event_row(row);
+  event.values = values;
+  event.names = std::span(graph.slots()).first(roots);
+  context_.emit(*frame_.callbacks, event);
+}
+
+void Execution::tell_item_end(std::int64_t row, double seconds) {
+  if (!tells() || !frame_.item_events) return;
+  std::vector<Value> scratch;
+  std::vector<const Value*> values;
+  std::vector<std::string> names;
+  scratch.reserve(batch_.graph.slots().size());
+  for (const StepState& state : steps_) {
+    for (std::size_t i = 0; i < state.outputs(); ++i) {
+      names.push_back(state.node().outputs()[i].name);
+      values.push_back(output_lane(state, i).value(row, scratch.emplace_back()));
+    }
+  }
+  Event event;
+  event.kind = EventKind::kPipelineEnd;
+  event.scope = &frame_.scope;
+  event.row = event_row(row);
+  event.seconds = seconds;
+  event.values = values;
+  event.names = names;
+  context_.emit(*frame_.callbacks, event);
+  if (frame_.map) tell(EventKind::kMapItemEnd, nullptr, row, {}, seconds);
+}
+
+void Execution::tell_cached(StepState& state, std::int64_t row) {
+  if (!tells()) return;
+  const Digest* key = state.keys.empty() ? nullptr : &state.keys[static_cast<std::size_t>(row)];
+  tell(EventKind::kNodeCached, &state, row, {}, 0, key);
+  if (frame_.map) tell(EventKind::kMapItemCached, nullptr, row, {}, 0, key);
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "hypernodes/column.hpp"
+#include "hypernodes/value.hpp"
+
+namespace hypernodes::detail {
+
+/// How the core handles objects that only another runtime (Python) can open. `object` is a
+/// reference of that runtime. Threads: every function may be called from any thread; those that
+/// touch objects take the runtime's lock themselves.
+struct ObjectRuntime {
+  void (*retain)(void* object) noexcept;
+  void (*release)(void* object) noexcept;
+  /// Releases many under one lock.
+  void (*release_many)(const Value* values, std::size_t count) noexcept;
+  /// Appends the value encoding (codec.hpp) of `object`. False if it has none; `*unordered` is set
+  /// if it holds a map or set, whose canonical form differs.
+  bool (*encode)(void* object, bool canonical, std::string& out, bool* unordered);
+  /// The object for `encoded`. False if the bytes are not a valid encoding.
+  bool (*decode)(std::string_view encoded, Value* out);
+  /// Opens `object` as `type`. Throws: TypeError.
+  Value (*cast)(void* object, const Type& type);
+  /// Opens a batch of object values (or values of any kind) as `type`. Throws: TypeError.
+  Column (*cast_many)(const Value* values, std::int64_t rows, const Type& type);
+  bool (*equal)(void* a, void* b);
+  std::string (*repr)(void* object);
+  /// Gives up this thread's hold of the runtime's lock, if it has it, during a long native
+  /// operation; the result goes back to restore().
+  void* (*suspend)() noexcept;
+  void (*restore)(void* token) noexcept;
+};
+
+/// Installed once, before any object exists; null in a program without such a runtime.
+void install(const ObjectRuntime* runtime);
+const ObjectRuntime* object_runtime();
+
+/// Lets other threads use the object runtime while this one computes natively.
+class Suspended {
+ public:
+  Suspended() : runtime_(object_runtime()), token_(runtime_ ? runtime_->suspend() : nullptr) {}
+  ~Suspended() {
+    if (token_ != nullptr) runtime_->restore(token_);
+  }
+  Suspended(const Suspended&) = delete;
+  Suspended& operator=(const Suspended&) = delete;
+
+ private:
+  const ObjectRuntime* runtime_;
+  void* token_;
+};
+
+}  // namespace hypernodes::detail

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+#include "cache/record.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace hypernodes {
+namespace {
+
+const Digest kKey = Digest::of_bytes("a key");
+
+std::string written(const Digest& key, const Record& record) {
+  std::string bytes;
+  append_record(key, record, bytes);
+  return bytes;
+}
+
+std::string to_hex(std::string_view bytes) {
+  std::string text;
+  for (const char c : bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+/// A parser that reads one byte too far fails under AddressSanitizer: the heap block ends exactly.
+std::optional<Record> parse_exact(const Digest& key, std::string_view bytes) {
+  const std::vector<char> block(bytes.begin(), bytes.end());
+  std::optional<Record> record = parse_record(key, {block.data(), block.size()});
+  if (record) record->payload = {};
+  return record;
+}
+
+struct Case {
+  const char* name;
+  Digest value;
+  std::uint64_t cost_ns;
+  Codec codec;
+  std::string payload;
+};
+
+std::vector<Case> cases() {
+  const std::string small("\x02\x2a\0\0\0\0\0\0\0", 9);
+  const std::string large(100, 'L');
+  Digest raw = Digest::of_bytes("raw");
+  raw.bytes[0] = 5;  // looks like a short value but has more than five bytes
+  Digest odd = Digest::of_bytes("odd");
+  odd.bytes[0] = 0x40;
+  return {
+      {"int", Digest::of_value(small), 1500, Codec::kValue, small},
+      {"empty", Digest::of_value(""), 0, Codec::kValue, ""},
+      {"31 bytes", Digest::of_value(std::string(31, 'x')), 1, Codec::kValue, std::string(31, 'x')},
+      {"32 bytes", Digest::of_value(std::string(32, 'x')), 1, Codec::kValue, std::string(32, 'x')},
+      {"large", Digest::of_value(large), ~std::uint64_t{0}, Codec::kValue, large},
+      {"pickle", Digest::of_value(large), 7, Codec::kPickle, "not the value's bytes"},
+      {"pickle that equals a short digest", Digest::of_value(small), 7, Codec::kPickle, small},
+      {"short digest, other payload", Digest::of_value(small), 7, Codec::kValue, large},
+      {"raw digest", raw, 7, Codec::kValue, small},
+      {"digest of no kind", odd, 7, Codec::kValue, small},
+      {"empty payload of a long digest", Digest::of_value(large), 7, Codec::kPickle, ""},
+  };
+}
+
+TEST(RecordTest, RoundTrips) {
+  for (const Case& c : cases()) {
+    const std::string bytes = written(kKey, {c.value, c.cost_ns, c.codec, c.payload});
+    const std::optional<Record> record = parse_record(kKey, bytes);
+    ASSERT_TRUE(record) << c.name;
+    EXPECT_EQ(record->value, c.value) << c.name;
+    EXPECT_EQ(record->cost_ns, c.cost_ns) << c.name;
+    EXPECT_EQ(record->codec, c.codec) << c.name;
+    EXPECT_EQ(record->payload, c.payload) << c.name;
+  }
+}
+
+TEST(RecordTest, AppendsToWhatIsThere) {
+  const std::string payload = "value";
+  const Record record{Digest::of_value(payload), 3, Codec::kValue, payload};
+  std::string both = "before";
+  append_record(kKey, record, both);
+  EXPECT_EQ(both, "before" + written(kKey, record));
+}
+
+TEST(RecordTest, AnIntIsStoredOnce) {
+  const Case c = cases().front();
+  EXPECT_EQ(written(kKey, {c.value, c.cost_ns, c.codec, c.payload}).size(), 28U);
+}
+
+// docs/formats/record.md shows this record. If the test fails, every cache in use becomes void:
+// raise the version byte, and say so in the changelog.
+TEST(RecordTest, GoldenBytes) {
+  const Case c = cases().front();
+  EXPECT_EQ(to_hex(written(kKey, {c.value, c.cost_ns, c.codec, c.payload})),
+            "01c1dc0500000000000009022a000000000000008768bb00f8575be8");
+  const std::string pickled = "pickled";
+  EXPECT_EQ(
+      to_hex(written(kKey, {Digest::of_value(std::string(40, 'v')), 256, Codec::kPickle, pickled})),
+      "01020001000000000000ca9f70fdbd6363d24c9ae823f75bd1749c197cdee5fda0d4a8c6dc8ace041553"
+      "07000000000000007069636b6c6564298797129776ba74");
+}
+
+TEST(RecordTest, AnyFlippedBitIsAMiss) {
+  for (const Case& c : cases()) {
+    const std::string good = written(kKey, {c.value, c.cost_ns, c.codec, c.payload});
+    for (std::size_t bit = 0; bit < 8 * good.size(); ++bit) {
+      std::string bad = good;
+      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+      EXPECT_FALSE(parse_exact(kKey, bad)) << c.name << " bit " << bit;
+    }
+  }
+}
+
+TEST(RecordTest, AnyTruncationOrTrailingByteIsAMiss) {
+  for (const Case& c : cases()) {
+    const std::string good = written(kKey, {c.value, c.cost_ns, c.codec, c.payload});
+    for (std::size_t length = 0; length < good.size(); ++length) {
+      EXPECT_FALSE(parse_exact(kKey, good.substr(0, length))) << c.name << " length " << length;
+    }
+    EXPECT_FALSE(parse_exact(kKey, good + '\0')) << c.name;
+    EXPECT_FALSE(parse_exact(kKey, good + good)) << c.name;
+  }
+}
+
+TEST(RecordTest, ARecordOfAnotherKeyIsAMiss) {
+  const Case c = cases().front();
+  const std::string bytes = written(kKey, {c.value, c.cost_ns, c.codec, c.payload});
+  for (std::size_t bit = 0; bit < 256; ++bit) {
+    Digest other = kKey;
+    other.bytes[bit / 8] = static_cast<std::uint8_t>(other.bytes[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(parse_record(other, bytes)) << bit;
+  }
+}
+
+TEST(RecordTest, RandomBytesAreMisses) {
+  std::mt19937_64 random{20240601};
+  for (int i = 0; i < 20000; ++i) {
+    std::string bytes(random() % 120, '\0');
+    for (char& c : bytes) c = static_cast<char>(random());
+    if (!bytes.empty() && i % 2 == 0) bytes[0] = 1;
+    EXPECT_FALSE(parse_exact(kKey, bytes));
+  }
+}
+
+}  // namespace
+}  // namespace hypernodes
