@@ -51,7 +51,7 @@ class Cache {
 /// How hard a DiskCache tries to survive a power loss. A killed process loses nothing that was put
 /// in any mode.
 enum class Durability {
-  kFlush,   ///< Synced by flush(), which every run and map calls at its end (the default).
+  kFlush,   ///< Synced by flush(), which every map calls at its end (the default).
   kCommit,  ///< Synced at every put_many.
 };
 

@@ -173,16 +173,14 @@ class ColumnBuilder {
   void append_all_valid(std::int64_t rows);
   void append_validity(const Column& column, std::int64_t begin, std::int64_t rows);
 
-  template <typename T>
-  using Words = std::vector<T, detail::Recycled<T>>;
   Type type_;
   std::int64_t rows_ = 0;
   std::int64_t nulls_ = 0;
-  Words<std::uint8_t> validity_;  ///< Empty while there are no nulls.
-  Words<std::uint8_t> bits_;
-  Words<std::int64_t> words_;  ///< int64s or offsets
-  Words<double> numbers_;
-  Words<char> text_;
+  detail::Growing<std::uint8_t> validity_;  ///< Empty while there are no nulls.
+  detail::Growing<std::uint8_t> bits_;
+  detail::Growing<std::int64_t> words_;  ///< int64s or offsets
+  detail::Growing<double> numbers_;
+  detail::Growing<char> text_;
   std::vector<Value> values_;
   std::vector<ColumnBuilder> children_;
 };

@@ -95,7 +95,6 @@ std::optional<Failure> run_batch_of_one(const Graph& graph, const Selection& sel
     const Column column = read_output(batch, selection.outputs[i], frame, context, &failure);
     if (!failure) outputs->push_back(column[0]);
   }
-  if (frame.cache != nullptr) frame.cache->flush();
   return failure;
 }
 

@@ -202,19 +202,11 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   }
 }
 
-void Execution::look_up_rest(StepState& state, const Rows& rows) {
-  Rows rest;
-  for (const std::int64_t row : rows) {
-    if (state.looked_up.empty() || !state.looked_up[at(row)]) rest.push_back(row);
-  }
-  look_up(state, rest);
-}
-
 bool Execution::take_computed(StepState& state, std::int64_t row) {
   if (!state.keys_of || !Lane::known(state.keys[at(row)])) return false;
-  const auto entry = computed_.find(state.keys[at(row)]);
-  if (entry == computed_.end()) return false;
-  for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).copy_row(entry->second, row);
+  const std::int64_t source = computed_.find(state.keys[at(row)]);
+  if (source < 0 || output_lane(state, 0).state(source) == Lane::State::kEmpty) return false;
+  for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).copy_row(source, row);
   ++state.cached;
   return true;
 }
@@ -364,7 +356,7 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
   writes_->add(key, [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out);
   });
-  computed_.insert_or_assign(key, row);
+  if (order_ == Order::kRows) computed_.insert(key, row);
 }
 
 // ------------------------------------------------------------------------------------ node by node
@@ -387,11 +379,12 @@ std::optional<Failure> Execution::run_nodes() {
     if (!plain) {
       look_up(state, rows);
       Rows misses;
-      std::unordered_map<Digest, std::int64_t, DigestHash> first;
+      computed_.clear();  // other nodes have other keys
+      computed_.reserve(rows.size());
       for (const std::int64_t row : rows) {
         if (output_lane(state, 0).state(row) != Lane::State::kEmpty) continue;
         const Digest& key = state.keys[at(row)];
-        if (Lane::known(key) && !first.emplace(key, row).second) {
+        if (Lane::known(key) && !computed_.insert(key, row).second) {
           again.push_back(row);
         } else {
           misses.push_back(row);

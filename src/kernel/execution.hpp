@@ -5,10 +5,10 @@
 #include <deque>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "kernel/execute.hpp"
+#include "kernel/key_table.hpp"
 #include "kernel/node_record.hpp"
 #include "kernel/write_behind.hpp"
 
@@ -56,7 +56,6 @@ class Execution {
   // Keys and look-ups.
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
-  void look_up_rest(StepState& state, const Rows& rows);
   bool take_computed(StepState& state, std::int64_t row);
 
   // One row.
@@ -113,7 +112,7 @@ class Execution {
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
   std::vector<StepState> steps_;
-  std::unordered_map<Digest, std::int64_t, DigestHash> computed_;  ///< Row that has a key's result.
+  KeyTable computed_;  ///< Key to the row that has, or will have, its result.
   std::optional<Failure> pending_failure_;  ///< Of a row after those being run.
   std::int64_t limit_ = 0;  ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;

@@ -16,16 +16,17 @@ WriteBehind::~WriteBehind() {
 void WriteBehind::added(const Digest& key) {
   if (keys_.empty()) oldest_ = std::chrono::steady_clock::now();
   ends_.push_back(bytes_.size());
-  index_.insert_or_assign(key, keys_.size());
+  index_.set(key, static_cast<std::int64_t>(keys_.size()));
   keys_.push_back(key);
   if (keys_.size() >= kRecords || bytes_.size() >= kBytes) commit();
 }
 
 std::optional<std::string_view> WriteBehind::find(const Digest& key) const {
-  const auto entry = index_.find(key);
-  if (entry == index_.end()) return std::nullopt;
-  const std::size_t begin = entry->second == 0 ? 0 : ends_[entry->second - 1];
-  return std::string_view(bytes_).substr(begin, ends_[entry->second] - begin);
+  const std::int64_t found = index_.find(key);
+  if (found < 0) return std::nullopt;
+  const auto index = static_cast<std::size_t>(found);
+  const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
+  return std::string_view(bytes_).substr(begin, ends_[index] - begin);
 }
 
 void WriteBehind::commit_if_due() {

@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "hypernodes/cache.hpp"
 #include "hypernodes/digest.hpp"
+#include "kernel/key_table.hpp"
 
 namespace hypernodes {
 
@@ -47,7 +47,7 @@ class WriteBehind {
   std::string bytes_;
   std::vector<std::size_t> ends_;
   std::vector<Digest> keys_;
-  std::unordered_map<Digest, std::size_t, DigestHash> index_;
+  KeyTable index_;
   std::chrono::steady_clock::time_point oldest_;
 };
 

@@ -2,8 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "hypernodes/column.hpp"
@@ -145,8 +149,10 @@ void release_block(void* block, std::size_t bytes) noexcept {
 
 Buffer Buffer::allocate(std::size_t bytes) {
   if (bytes < kSmallestRecycled) {
-    void* block = fresh(bytes);
-    return {block, bytes, std::shared_ptr<const void>(block, [](void* p) { std::free(p); })};
+    // One malloc for the bytes and their owner; aligned_alloc would make it two slow ones.
+    const auto owner = std::make_shared_for_overwrite<std::byte[]>(bytes + kAlignment - 1);
+    const auto address = reinterpret_cast<std::uintptr_t>(owner.get());
+    return {owner.get() + (-address & (kAlignment - 1)), bytes, owner};
   }
   void* block = detail::acquire_block(bytes);
   return {block, bytes, std::shared_ptr<const void>(block, [bytes](void* p) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
-#include <cstring>
 #include <string>
 #include <utility>
 
@@ -15,48 +14,37 @@ using detail::ColumnAccess;
 
 namespace {
 
-/// Hands a vector's memory to a buffer.
-template <typename Vector>
-Buffer hand_over(Vector& vector) {
-  if (vector.empty()) return {};
-  auto owner = std::make_shared<const Vector>(std::move(vector));
-  return {owner->data(), owner->size() * sizeof(typename Vector::value_type), owner};
+template <typename T>
+using Growing = detail::Growing<T>;
+using Bits = Growing<std::uint8_t>;
+
+template <typename T>
+Buffer hand_over(Growing<T>& elements) {
+  if (elements.empty()) return {};
+  const void* data = elements.data();
+  const std::size_t bytes = elements.size() * sizeof(T);
+  return {data, bytes, elements.release()};
 }
 
-/// Room for `count`, growing by doubling so that many small reserves stay linear.
-template <typename Words>
-void make_room(Words& words, std::size_t count) {
-  if (count > words.capacity()) words.reserve(std::max(count, 2 * words.size()));
+void push_bit(Bits& bits, std::int64_t size, bool value) {
+  if ((size & 7) == 0) bits.push_back(0);
+  bits.back() = static_cast<std::uint8_t>(bits.back() | (unsigned{value} << (size & 7)));
 }
 
-template <typename Words, typename T>
-void extend(Words& words, const T* from, std::int64_t rows) {
-  words.insert(words.end(), from, from + rows);
-}
-
-/// Appends bits to a vector of them; `size` is how many it has.
-template <typename Words>
-void extend_bits(Words& words, std::int64_t size, const std::uint8_t* from, std::int64_t begin,
+/// Appends `rows` bits of `from` to `size` bits.
+void append_bits(Bits& bits, std::int64_t size, const std::uint8_t* from, std::int64_t begin,
                  std::int64_t rows) {
-  words.resize(bits::bytes_for(size + rows), 0);
   if ((size & 7) == 0) {
-    bits::copy(words.data() + (size >> 3), from, begin, rows);
+    bits::copy(bits.extend(bits::bytes_for(rows)), from, begin, rows);
     return;
   }
-  for (std::int64_t i = 0; i < rows; ++i)
-    bits::set(words.data(), size + i, bits::get(from, begin + i));
+  bits.reserve(bits::bytes_for(size + rows));
+  for (std::int64_t i = 0; i < rows; ++i) push_bit(bits, size + i, bits::get(from, begin + i));
 }
 
-template <typename Words>
-void push_bit(Words& words, std::int64_t size, bool value) {
-  if ((size & 7) == 0) words.push_back(0);
-  words.back() = static_cast<std::uint8_t>(words.back() | (unsigned{value} << (size & 7)));
-}
-
-template <typename Words>
-void drop_bits(Words& words, std::int64_t size) {
-  words.resize(bits::bytes_for(size));
-  if ((size & 7) != 0) words.back() &= static_cast<std::uint8_t>((1U << (size & 7)) - 1);
+void drop_bits(Bits& bits, std::int64_t size) {
+  bits.shrink(bits::bytes_for(size));
+  if ((size & 7) != 0) bits.back() &= static_cast<std::uint8_t>((1U << (size & 7)) - 1);
 }
 
 bool has_offsets(Kind kind) {
@@ -94,11 +82,11 @@ ColumnBuilder::~ColumnBuilder() = default;
 void ColumnBuilder::reset() {
   rows_ = 0;
   nulls_ = 0;
-  validity_.clear();
-  bits_.clear();
-  words_.clear();
-  numbers_.clear();
-  text_.clear();
+  validity_.shrink(0);
+  bits_.shrink(0);
+  words_.shrink(0);
+  numbers_.shrink(0);
+  text_.shrink(0);
   values_.clear();
   if (has_offsets(type_.kind())) words_.push_back(0);
 }
@@ -109,22 +97,22 @@ void ColumnBuilder::reserve(std::int64_t rows) {
     case Kind::kNull:
       break;
     case Kind::kBool:
-      make_room(bits_, bits::bytes_for(rows_ + rows));
+      bits_.reserve(bits::bytes_for(rows_ + rows));
       break;
     case Kind::kInt64:
-      make_room(words_, count);
+      words_.reserve(count);
       break;
     case Kind::kFloat64:
-      make_room(numbers_, count);
+      numbers_.reserve(count);
       break;
     case Kind::kObject:
-      make_room(values_, count);
+      values_.reserve(count);
       break;
     case Kind::kStruct:
       for (ColumnBuilder& child : children_) child.reserve(rows);
       break;
     default:
-      make_room(words_, count + 1);
+      words_.reserve(count + 1);
   }
 }
 
@@ -132,7 +120,8 @@ ColumnBuilder& ColumnBuilder::child(std::size_t index) { return children_[index]
 
 void ColumnBuilder::start_validity() {
   if (!validity_.empty()) return;
-  validity_.assign(bits::bytes_for(rows_), 0xFF);
+  const std::size_t bytes = bits::bytes_for(rows_);
+  std::fill_n(validity_.extend(bytes), bytes, std::uint8_t{0xFF});
   drop_bits(validity_, rows_);
 }
 
@@ -159,17 +148,13 @@ void ColumnBuilder::append_float64(double value) {
 }
 
 void ColumnBuilder::append_words(const void* words, std::int64_t count) {
-  const auto fill = [&](auto& to) {
-    to.resize(to.size() + static_cast<std::size_t>(count));
-    const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(to[0]);
-    if (count > 0) std::memcpy(to.data() + to.size() - count, words, bytes);
-  };
-  type_.kind() == Kind::kInt64 ? fill(words_) : fill(numbers_);
+  const auto size = static_cast<std::size_t>(count);
+  type_.kind() == Kind::kInt64 ? words_.append(words, size) : numbers_.append(words, size);
   append_all_valid(count);
 }
 
 void ColumnBuilder::append_text(std::string_view text) {
-  text_.insert(text_.end(), text.begin(), text.end());
+  text_.append(text.data(), text.size());
   words_.push_back(static_cast<std::int64_t>(text_.size()));
   set_valid(true);
 }
@@ -264,7 +249,7 @@ void ColumnBuilder::append_validity(const Column& column, std::int64_t begin, st
   const std::int64_t nulls = source ? rows - bits::count(source, first, rows) : 0;
   if (nulls == 0) return append_all_valid(rows);
   start_validity();
-  extend_bits(validity_, rows_, source, first, rows);
+  append_bits(validity_, rows_, source, first, rows);
   nulls_ += nulls;
   rows_ += rows;
 }
@@ -272,11 +257,8 @@ void ColumnBuilder::append_validity(const Column& column, std::int64_t begin, st
 void ColumnBuilder::append_offsets(const Column& column, std::int64_t begin, std::int64_t rows) {
   const std::int64_t* from = column.offsets() + begin;
   const std::int64_t shift = words_.back() - from[0];
-  const std::size_t old = words_.size();
-  words_.resize(old + static_cast<std::size_t>(rows));
-  for (std::int64_t i = 0; i < rows; ++i) {
-    words_[old + static_cast<std::size_t>(i)] = from[i + 1] + shift;
-  }
+  std::int64_t* to = words_.extend(static_cast<std::size_t>(rows));
+  for (std::int64_t i = 0; i < rows; ++i) to[i] = from[i + 1] + shift;
 }
 
 void ColumnBuilder::append_rows(const Column& column, std::int64_t begin, std::int64_t rows) {
@@ -286,18 +268,18 @@ void ColumnBuilder::append_rows(const Column& column, std::int64_t begin, std::i
       rows_ += rows;
       return;
     case Kind::kObject:
-      extend(values_, column.objects() + begin, rows);
+      values_.insert(values_.end(), column.objects() + begin, column.objects() + begin + rows);
       rows_ += rows;
       return;
     case Kind::kBool:
-      extend_bits(bits_, rows_, ColumnAccess::data(column).data.as<std::uint8_t>(),
+      append_bits(bits_, rows_, ColumnAccess::data(column).data.as<std::uint8_t>(),
                   ColumnAccess::begin(column) + begin, rows);
       break;
     case Kind::kInt64:
-      extend(words_, column.int64s() + begin, rows);
+      words_.append(column.int64s() + begin, static_cast<std::size_t>(rows));
       break;
     case Kind::kFloat64:
-      extend(numbers_, column.float64s() + begin, rows);
+      numbers_.append(column.float64s() + begin, static_cast<std::size_t>(rows));
       break;
     case Kind::kStruct:
       for (std::size_t i = 0; i < children_.size(); ++i) {
@@ -310,7 +292,8 @@ void ColumnBuilder::append_rows(const Column& column, std::int64_t begin, std::i
       if (type_.kind() == Kind::kList || type_.kind() == Kind::kMap) {
         children_.front().append_rows(column.elements(), first, last - first);
       } else {
-        extend(text_, ColumnAccess::data(column).data.as<char>() + first, last - first);
+        text_.append(ColumnAccess::data(column).data.as<char>() + first,
+                     static_cast<std::size_t>(last - first));
       }
       append_offsets(column, begin, rows);
     }
@@ -330,18 +313,18 @@ void ColumnBuilder::truncate(std::int64_t rows) {
       drop_bits(bits_, rows);
       break;
     case Kind::kInt64:
-      words_.resize(count);
+      words_.shrink(count);
       break;
     case Kind::kFloat64:
-      numbers_.resize(count);
+      numbers_.shrink(count);
       break;
     case Kind::kStruct:
       for (ColumnBuilder& child : children_) child.truncate(rows);
       break;
     default:
-      words_.resize(count + 1);
+      words_.shrink(count + 1);
       if (children_.empty()) {
-        text_.resize(static_cast<std::size_t>(words_.back()));
+        text_.shrink(static_cast<std::size_t>(words_.back()));
       } else {
         children_.front().truncate(words_.back());
       }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <new>
+#include <cstring>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace hypernodes::detail {
@@ -13,31 +16,77 @@ void* acquire_block(std::size_t bytes);
 /// `bytes` as they were asked for.
 void release_block(void* block, std::size_t bytes) noexcept;
 
-/// Allocator of vectors whose memory becomes a column: from the pool, and resize() does not zero.
+/// A growing array whose memory becomes part of a column without a copy. Unlike std::vector it
+/// leaves new elements as they are and moves them in one piece.
 template <typename T>
-struct Recycled {
-  using value_type = T;
+class Growing {
+  static_assert(std::is_trivially_copyable_v<T>);
 
-  Recycled() = default;
-  template <typename U>
-  Recycled(const Recycled<U>&) {}  // NOLINT(google-explicit-constructor): allocators convert
-
-  T* allocate(std::size_t count) {
-    if (count > static_cast<std::size_t>(-1) / sizeof(T)) throw std::bad_array_new_length();
-    return static_cast<T*>(acquire_block(count * sizeof(T)));
+ public:
+  Growing() = default;
+  Growing(Growing&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)),
+        size_(std::exchange(other.size_, 0)),
+        capacity_(std::exchange(other.capacity_, 0)) {}
+  Growing& operator=(Growing&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    std::swap(capacity_, other.capacity_);
+    return *this;
   }
-  void deallocate(T* block, std::size_t count) noexcept { release_block(block, count * sizeof(T)); }
-
-  template <typename U>
-  void construct(U* place) {
-    ::new (static_cast<void*>(place)) U;
-  }
-  template <typename U, typename... Args>
-  void construct(U* place, Args&&... args) {
-    ::new (static_cast<void*>(place)) U(std::forward<Args>(args)...);
+  ~Growing() {
+    if (data_ != nullptr) release_block(data_, capacity_ * sizeof(T));
   }
 
-  friend bool operator==(const Recycled&, const Recycled&) { return true; }
+  T* data() { return data_; }
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  T& back() { return data_[size_ - 1]; }
+
+  /// Grows at least by half, so that many small reserves stay linear.
+  void reserve(std::size_t size) {
+    if (size > capacity_) grow(std::max({size, capacity_ + capacity_ / 2, 64 / sizeof(T)}));
+  }
+  void push_back(T value) {
+    reserve(size_ + 1);
+    data_[size_++] = value;
+  }
+  /// Adds `count` elements, which the caller fills.
+  T* extend(std::size_t count) {
+    reserve(size_ + count);
+    size_ += count;
+    return data_ + size_ - count;
+  }
+  void append(const void* from, std::size_t count) {
+    T* to = extend(count);
+    if (count > 0) std::memcpy(to, from, count * sizeof(T));
+  }
+  /// REQUIRES: no more than there are.
+  void shrink(std::size_t size) { size_ = size; }
+
+  /// The elements, for whoever holds the pointer. This array is empty then.
+  std::shared_ptr<const void> release() {
+    std::shared_ptr<const void> owner(
+        data_, [bytes = capacity_ * sizeof(T)](void* block) { release_block(block, bytes); });
+    data_ = nullptr;
+    size_ = capacity_ = 0;
+    return owner;
+  }
+
+ private:
+  void grow(std::size_t capacity) {
+    auto* data = static_cast<T*>(acquire_block(capacity * sizeof(T)));
+    if (data_ != nullptr) {
+      std::memcpy(data, data_, size_ * sizeof(T));
+      release_block(data_, capacity_ * sizeof(T));
+    }
+    data_ = data;
+    capacity_ = capacity;
+  }
+
+  T* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;
 };
 
 }  // namespace hypernodes::detail

@@ -13,7 +13,7 @@
 
 #include "hypernodes/column.hpp"
 #include "hypernodes/error.hpp"
-#include "nanoarrow/nanoarrow.h"
+#include "hypernodes/daft_abi.h"
 #include "random_values.hpp"
 
 namespace hypernodes {
