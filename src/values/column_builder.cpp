@@ -106,7 +106,7 @@ void ColumnBuilder::reserve(std::int64_t rows) {
       numbers_.reserve(count);
       break;
     case Kind::kObject:
-      values_.reserve(count);
+      if (count > values_.capacity()) values_.reserve(std::max(count, 2 * values_.size()));
       break;
     case Kind::kStruct:
       for (ColumnBuilder& child : children_) child.reserve(rows);

@@ -2,6 +2,7 @@
 import inspect
 
 import pytest
+
 from hypernodes.callbacks import CallbackContext, PipelineCallback
 
 HOOKS = {

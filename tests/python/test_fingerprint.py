@@ -15,8 +15,9 @@ import threading
 import types
 import typing
 
-import hypernodes
 import pytest
+
+import hypernodes
 from hypernodes.fingerprint import (
     code_hash,
     dependencies,
@@ -62,9 +63,9 @@ def test_a_hash_is_64_hex_digits():
     "other",
     [
         "def f(x):\n    # why\n    if x > 1:  # big\n        return x * 2\n    return None",
-        "\n\n\ndef f(x):\n    '''What it does.'''\n    if x > 1:\n        return x * 2\n    return None",
+        "\n\ndef f(x):\n    '''Doc.'''\n    if x > 1:\n        return x * 2\n    return None",
         "def f(x):\n    if x > 1: return x * 2\n    return None",
-        "def f(\n    x\n):\n    if (\n        x\n        > 1\n    ):\n        return (\n            x * 2\n        )",
+        "def f(\n    x\n):\n    if (\n        x\n        > 1\n    ):\n        return (\n x * 2\n )",
         "def f(x: int) -> 'int | None':\n    if x > 1:\n        return x * 2\n    return None",
         "def g(x):\n    if x > 1:\n        return x * 2\n    return None\nf = g",
     ],
@@ -76,7 +77,7 @@ def test_the_text_around_code_does_not_count(other):
 
 def test_docstrings_inside_do_not_count():
     assert same(
-        "def f(x):\n    def g(): return 1\n    class C:\n        def m(self): return 2\n    return C, g",
+        "def f(x):\n def g(): return 1\n class C:\n  def m(self): return 2\n return C, g",
         """
         def f(x):
             "doc"
@@ -141,6 +142,14 @@ def test_formatting_of_real_code_does_not_count(module):
     ]
     assert len(before) > 5
     assert differing == []
+
+
+def test_what_a_try_covers_counts():
+    code = made("def f(x):\n try: g()\n except A: h()").__code__
+    assert code.co_exceptiontable
+    bare = code.replace(co_exceptiontable=b"")
+    functions = [types.FunctionType(one, {}) for one in (code, bare)]
+    assert code_hash(functions[0]) != code_hash(functions[1])
 
 
 def test_running_a_function_does_not_change_its_hash():
@@ -724,6 +733,29 @@ def test_modules_of_the_user_are_followed(tmp_path, monkeypatch):
         hashes |= {dependencies_hash(f) for f in (through_module, by_name, inside)}
     sys.modules.pop("users_module", None)
     assert len(hashes - {None}) == 6
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_imports_inside_a_function_are_followed_unloaded_too(tmp_path, monkeypatch, loaded):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    package = tmp_path / "users_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "top.py").write_text("from .deep import helper\n")
+    hashes = set()
+    for number in (1, 22, 333):
+        (package / "deep.py").write_text(f"def helper(): return {number}\n")
+        importlib.invalidate_caches()
+        for name in [name for name in sys.modules if name.startswith("users_package")]:
+            del sys.modules[name]
+        function = made("def f():\n from users_package import top\n return top.helper()")
+        before = dependencies_hash(function)
+        if loaded:
+            assert function() == number
+            assert dependencies_hash(function) == before
+        hashes.add(before)
+    assert len(hashes - {None}) == 3
 
 
 def test_a_global_without_identity_gives_none(tmp_path):

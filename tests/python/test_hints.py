@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 import functools
 import typing
-from typing import Annotated, Any, Dict, List, NewType, Optional, Tuple, Union
+from typing import Annotated, Any, Dict, List, NewType, Optional, Tuple, Union  # noqa: UP035
 
 import pytest
+
 from hypernodes.hints import ColumnType, column_type, input_types, output_types
 
 UserId = NewType("UserId", int)
@@ -109,7 +110,7 @@ def test_postponed_annotations():
 
 
 def test_an_annotation_that_raises_is_no_hint():
-    def f(a: "1 / 0", b: "int"): ...  # noqa: F722
+    def f(a: "1 / 0", b: "int"): ...
 
     assert [str(kind) for kind in input_types(f).values()] == ["None", "int64"]
 

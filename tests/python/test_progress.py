@@ -9,8 +9,9 @@ import sys
 import textwrap
 import threading
 
-import hypernodes
 import pytest
+
+import hypernodes
 from hypernodes.callbacks import CallbackContext
 from hypernodes.telemetry import ProgressCallback
 from hypernodes.telemetry.display import LineDisplay, QuietDisplay, Row, choose_display

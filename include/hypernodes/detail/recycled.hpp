@@ -66,11 +66,11 @@ class Growing {
 
   /// The elements, for whoever holds the pointer. This array is empty then.
   std::shared_ptr<const void> release() {
-    std::shared_ptr<const void> owner(
-        data_, [bytes = capacity_ * sizeof(T)](void* block) { release_block(block, bytes); });
-    data_ = nullptr;
-    size_ = capacity_ = 0;
-    return owner;
+    // Given up first: if the owner cannot be made, it has freed the block all the same.
+    void* const block = std::exchange(data_, nullptr);
+    const std::size_t bytes = std::exchange(capacity_, 0) * sizeof(T);
+    size_ = 0;
+    return {block, [bytes](void* held) { release_block(held, bytes); }};
   }
 
  private:

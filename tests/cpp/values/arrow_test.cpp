@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "hypernodes/column.hpp"
-#include "hypernodes/error.hpp"
 #include "hypernodes/daft_abi.h"
+#include "hypernodes/error.hpp"
 #include "random_values.hpp"
 
 namespace hypernodes {
@@ -307,9 +307,11 @@ TEST(ArrowImportTest, DictionariesAreDecoded) {
 }
 
 TEST(ArrowImportTest, UnsupportedTypesAreNamed) {
-  for (const auto& [format, name] : std::vector<std::pair<const char*, const char*>>{
-           {"tsu:UTC", "timestamp"}, {"tdD", "date32"}, {"d:10,2", "decimal128"},
-           {"w:4", "fixed_size_binary"}}) {
+  for (const auto& [format, name] :
+       std::vector<std::pair<const char*, const char*>>{{"tsu:UTC", "timestamp"},
+                                                        {"tdD", "date32"},
+                                                        {"d:10,2", "decimal128"},
+                                                        {"w:4", "fixed_size_binary"}}) {
     Made made(format);
     made.pointer(nullptr).buffer<std::int64_t>({1, 2}).rows(1);
     const std::string message = made.refused();

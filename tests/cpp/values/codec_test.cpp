@@ -73,8 +73,16 @@ TEST(CodecTest, EncodingsAreGolden) {
       {Value{1, 2}, "0d0201000000000000000200000000000000"},
       {Value{0.5}, "0e01000000000000e03f"},
       {Value{"a", nullptr}, "080206016100"},
-      {Value{1, nullptr}, "0802" "030100000000000000" "00"},
-      {value_ab(), "0a02" "0601610601" "78" "060162" "030700000000000000"},
+      {Value{1, nullptr},
+       "0802"
+       "030100000000000000"
+       "00"},
+      {value_ab(),
+       "0a02"
+       "0601610601"
+       "78"
+       "060162"
+       "030700000000000000"},
       {map_of({{"k", 1}}, counts), "0a0106016b030100000000000000"},
   };
   for (const auto& [value, bytes] : cases) EXPECT_EQ(hex(encoded(value)), bytes) << bytes;
@@ -82,8 +90,7 @@ TEST(CodecTest, EncodingsAreGolden) {
 }
 
 TEST(CodecTest, DigestsAreGolden) {
-  EXPECT_EQ(Digest::of_value(encoded(258)).hex(),
-            "09030201000000000000" + std::string(44, '0'));
+  EXPECT_EQ(Digest::of_value(encoded(258)).hex(), "09030201000000000000" + std::string(44, '0'));
   const std::string text(1001, 'x');
   EXPECT_EQ(Digest::of_value(encoded(text)).hex(),
             "80b3aae8bb647bdf75e33cecf6b7257f35dfc8dc4009759b2a6b736f91783786");
@@ -104,7 +111,7 @@ TEST(CodecTest, VarintsHaveOneForm) {
     EXPECT_FALSE(cut.ok());
   }
   for (const std::string& bytes : {std::string("\x80\x00", 2), std::string(9, '\xff') + '\x02',
-                                  std::string(10, '\xff'), std::string(9, '\x80') + '\0'}) {
+                                   std::string(10, '\xff'), std::string(9, '\x80') + '\0'}) {
     Reader reader(bytes);
     reader.varint();
     EXPECT_FALSE(reader.ok()) << hex(bytes);
@@ -116,15 +123,14 @@ TEST(CodecTest, Utf8IsStrict) {
                            "\U0010FFFF", "12345678\u00e9", "1234567\u00e9 and more text"}) {
     EXPECT_TRUE(is_utf8(good)) << good;
   }
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xff",
-                          "\xf4\x90\x80\x80", "\xf0\x8f\xbf\xbf", "\xe2\x82", "12345678\xc3",
-                          "\xf5\x80\x80\x80", "\xe2\x28\xa1"}) {
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xff", "\xf4\x90\x80\x80",
+        "\xf0\x8f\xbf\xbf", "\xe2\x82", "12345678\xc3", "\xf5\x80\x80\x80", "\xe2\x28\xa1"}) {
     EXPECT_FALSE(is_utf8(bad)) << hex(bad);
     std::string out = "kept";
     EXPECT_FALSE(encode(Value(bad), true, out, nullptr));
     EXPECT_EQ(out, "kept");
-    const std::string bytes =
-        std::string("\x06") + static_cast<char>(std::strlen(bad)) + bad;
+    const std::string bytes = std::string("\x06") + static_cast<char>(std::strlen(bad)) + bad;
     EXPECT_FALSE(decode(bytes, Kind::kString).has_value());
     EXPECT_FALSE(decode(bytes, Kind::kObject).has_value());
   }
@@ -230,9 +236,9 @@ TEST(CodecTest, StructFieldsMayComeInAnyOrderButExactly) {
   const Type type = struct_ab();
   EXPECT_EQ(decode(from_hex("0a02" + b + a), type), value_ab());
   EXPECT_EQ(decode(from_hex("0a02" + a + b), type), value_ab());
-  for (const std::string& wrong : {"0a01" + a, "0a02" + a + a, "0a02" + b + b, "0a03" + a + b + a,
-                                   "0a02" + a + "060163" + "00", std::string("0a00"),
-                                   std::string("00"), "0b02" + a + b}) {
+  for (const std::string& wrong :
+       {"0a01" + a, "0a02" + a + a, "0a02" + b + b, "0a03" + a + b + a,
+        "0a02" + a + "060163" + "00", std::string("0a00"), std::string("00"), "0b02" + a + b}) {
     EXPECT_FALSE(decode(from_hex(wrong), type).has_value()) << wrong;
   }
 }
@@ -409,8 +415,8 @@ TEST(ObjectCodecTest, TheRuntimeEncodesObjects) {
   int object = 0;
   bool unordered = false;
   std::string out;
-  EXPECT_TRUE(encode(Value::list(Column::objects({Value::object(&object), 1})), true, out,
-                     &unordered));
+  EXPECT_TRUE(
+      encode(Value::list(Column::objects({Value::object(&object), 1})), true, out, &unordered));
   EXPECT_EQ(hex(out), "080202030100000000000000");
   EXPECT_TRUE(unordered);
   EXPECT_FALSE(encode(Value::object(nullptr), true, out, &unordered));
@@ -441,10 +447,10 @@ TEST(ObjectCodecTest, TheRuntimeSeesWellFormedBytesOnly) {
   const Runtime runtime;
   Random random(17);
   std::vector<std::string> good = {
-      std::string("\x04\x01\x02\x01\x02", 5),                  // big int
-      std::string("\x09\x02\x00\x01", 4),                      // tuple
+      std::string("\x04\x01\x02\x01\x02", 5),                           // big int
+      std::string("\x09\x02\x00\x01", 4),                               // tuple
       std::string("\x0b\x01\x03\x01\x00\x00\x00\x00\x00\x00\x00", 11),  // set
-      std::string("\x0f\x02<i\x01\x02\x02\xff\xff", 9),        // array
+      std::string("\x0f\x02<i\x01\x02\x02\xff\xff", 9),                 // array
       nested_lists(kMaxDepth),
   };
   for (const std::string& bytes : good) {

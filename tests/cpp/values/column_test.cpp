@@ -39,7 +39,8 @@ void expect_type_error(const Column& column, const Type& to, const std::string& 
 }
 
 TEST(BufferTest, LargeBlocksAreRecycled) {
-  for (const std::size_t bytes : {std::size_t{64} << 10, std::size_t{1} << 20, std::size_t{3000000}}) {
+  for (const std::size_t bytes :
+       {std::size_t{64} << 10, std::size_t{1} << 20, std::size_t{3000000}}) {
     const void* first = Buffer::allocate(bytes).as<void>();
     EXPECT_EQ(Buffer::allocate(bytes - 100).as<void>() == first, bytes - 100 >= (64U << 10));
   }
@@ -223,8 +224,8 @@ TEST(ColumnTest, CastNamesTheRowOfANull) {
   expect_type_error(ints.slice(1, 2), Kind::kFloat64, "expected float64 but got null", "row 1");
   const Column lists = Column::of(Type::list(kOptionalInt), {Value{1}, Value{2, nullptr}});
   expect_type_error(lists, Type::list(Kind::kInt64), "expected int64 but got null", "row 1");
-  expect_type_error(Column::of(Kind::kString, {"a"}), Kind::kInt64,
-                    "expected int64 but got string", "");
+  expect_type_error(Column::of(Kind::kString, {"a"}), Kind::kInt64, "expected int64 but got string",
+                    "");
 }
 
 TEST(ColumnTest, CastForgivesNullsThatANullParentHides) {
@@ -236,9 +237,8 @@ TEST(ColumnTest, CastForgivesNullsThatANullParentHides) {
   EXPECT_EQ(cast.type(), strict);
   EXPECT_TRUE(cast.is_null(1));
   EXPECT_EQ(cast.field(0)[2], Value(3));
-  expect_type_error(
-      Column::of(inner, {Value::structure(inner, {nullptr})}), strict.required(),
-      "expected int64 but got null", "row 0");
+  expect_type_error(Column::of(inner, {Value::structure(inner, {nullptr})}), strict.required(),
+                    "expected int64 but got null", "row 0");
 }
 
 TEST(ColumnTest, ObjectsOpenOneByOneWithoutARuntime) {
@@ -310,7 +310,9 @@ TEST(ObjectColumnTest, ReleasesAllItsObjectsInOneRound) {
 
 TEST(ObjectColumnTest, PlainValuesNeedNoRound) {
   const InstalledRuntime installed;
-  { const Column column = Column::objects({1, "text"}); }
+  {
+    const Column column = Column::objects({1, "text"});
+  }
   EXPECT_EQ(FakeObjects::rounds, 0);
 }
 

@@ -90,7 +90,8 @@ TEST(ValueTest, CastWidens) {
   EXPECT_EQ(Value(3).cast(Kind::kFloat64), Value(3.0));
   EXPECT_EQ((Value{1, 2}).cast(Type::list(Kind::kFloat64)), (Value{1.0, 2.0}));
   EXPECT_EQ(Value().cast(Type(Kind::kString).optional()), Value());
-  const Type floats = Type::structure({{"x", Kind::kFloat64}, {"y", Type(Kind::kInt64).optional()}});
+  const Type floats =
+      Type::structure({{"x", Kind::kFloat64}, {"y", Type(Kind::kInt64).optional()}});
   EXPECT_EQ(point(1, 2).cast(floats).type(), floats);
   const Value empty = Value::list(Column());
   EXPECT_EQ(empty.cast(Type::list(Kind::kString)).type(), Type::list(Kind::kString));

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""Pipelines of plain C++ and Python functions, cached per row, in process or on Daft."""
+
+from __future__ import annotations
+
+from importlib import metadata as _metadata
+from typing import TYPE_CHECKING, Any
+
+from .cache import DiskCache
+from .callbacks import CallbackContext, PipelineCallback
+from .engines import SeqEngine, SequentialEngine
+from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
+from .library import CppNode, Library, load
+from .node import HyperNode, Node, node
+from .pipeline import Pipeline
+from .pipeline_node import PipelineNode
+
+if TYPE_CHECKING:
+    from .integrations.daft import DaftEngine
+
+__all__ = [
+    "CallbackContext",
+    "CppNode",
+    "CycleError",
+    "DaftEngine",
+    "DependencyError",
+    "DiskCache",
+    "ExecutionError",
+    "HyperNode",
+    "HyperNodesError",
+    "Library",
+    "Node",
+    "Pipeline",
+    "PipelineCallback",
+    "PipelineNode",
+    "SeqEngine",
+    "SequentialEngine",
+    "load",
+    "node",
+]
+
+try:
+    __version__ = _metadata.version("hypernodes")
+except _metadata.PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Loads what needs an optional package when it is asked for."""
+    if name == "DaftEngine":
+        from .integrations.daft import DaftEngine
+
+        return DaftEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

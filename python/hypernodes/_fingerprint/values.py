@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: MIT
+"""The digest of a Python value: plain data, functions, classes, modules and objects.
+
+Equal values have equal digests in every process, whatever the hash seed. What has no such digest
+(an open file, an object of a C type that does not show its state) raises `NoIdentityError`: a
+wrong digest serves a wrong result, a missing one only costs time.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextvars
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import ipaddress
+import logging
+import pathlib
+import re
+import sys
+import threading
+import types
+import typing
+import uuid
+import zoneinfo
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from . import classes
+from .code import code_digest, scalar_digest
+from .digest import NoIdentityError, mix, text, unordered
+from .origin import file_digest, is_user_code, reference, version_of
+
+# Immutable, and `repr` shows all of the value.
+_SHOWN: frozenset[type] = frozenset(
+    {
+        datetime.date,
+        datetime.time,
+        datetime.datetime,
+        datetime.timedelta,
+        datetime.timezone,
+        zoneinfo.ZoneInfo,
+        decimal.Decimal,
+        fractions.Fraction,
+        uuid.UUID,
+        range,
+        pathlib.PosixPath,
+        pathlib.WindowsPath,
+        pathlib.PurePosixPath,
+        pathlib.PureWindowsPath,
+        ipaddress.IPv4Address,
+        ipaddress.IPv6Address,
+        ipaddress.IPv4Network,
+        ipaddress.IPv6Network,
+    }
+)
+# State of the running process, never part of what a function computes.
+_RUNTIME: tuple[type, ...] = (
+    type(threading.Lock()),
+    type(threading.RLock()),
+    threading.Condition,
+    threading.Event,
+)
+_LRU_CACHE = type(functools.lru_cache(len))
+_DESCRIPTORS = (
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
+)
+
+
+class Digester:
+    """Digests values; one object per top-level value, used by one thread."""
+
+    def __init__(self) -> None:
+        """Starts with nothing being digested."""
+        self._open: dict[int, int] = {}  # id of each object around the current one -> its depth
+        self._cycles = 0
+
+    def __call__(self, value: object) -> bytes:
+        """Returns the digest of `value`.
+
+        Raises:
+            NoIdentityError: if it, or something in it, has none.
+        """
+        try:
+            return scalar_digest(value)
+        except NoIdentityError:
+            pass
+        depth = self._open.get(id(value))
+        if depth is not None:
+            return mix("cycle", text(str(len(self._open) - depth)))
+        self._open[id(value)] = len(self._open)
+        try:
+            return self._compound(value)
+        except RecursionError:
+            raise NoIdentityError("data nested too deeply") from None
+        finally:
+            del self._open[id(value)]
+
+    def items(self, tag: str, values: Iterable[object]) -> bytes:
+        """Returns the digest of values in order."""
+        return mix(tag, *map(self, values))
+
+    def mapping(self, tag: str, value: Mapping[Any, Any]) -> bytes:
+        """Returns the digest of keys and values; their order does not count."""
+        return unordered(tag, (mix("item", self(k), self(v)) for k, v in value.items()))
+
+    def _compound(self, value: object) -> bytes:
+        for kinds, digest in _HANDLERS:
+            if isinstance(value, kinds):
+                found = digest(self, value)
+                if found is not None:
+                    return found
+        return classes.instance(self, value)
+
+
+def _container(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401 (checked by type)
+    kind = type(value)
+    name = kind.__name__
+    if kind in (tuple, list):
+        return digest.items(name, value)
+    if kind in (set, frozenset):
+        return unordered(name, map(digest, value))
+    if kind in (dict, types.MappingProxyType, collections.Counter):
+        return digest.mapping(name, value)
+    if kind is collections.defaultdict:
+        return mix(name, digest(value.default_factory), digest.mapping("dict", value))
+    if kind is collections.OrderedDict:
+        return digest.items(name, value.items())
+    if kind is collections.deque:
+        return mix(name, digest(value.maxlen), digest.items("items", value))
+    if kind is types.SimpleNamespace:
+        return digest.mapping(name, vars(value))
+    return mix(name, bytes(value)) if kind is bytearray else None
+
+
+def _shown(digest: Digester, value: object) -> bytes | None:
+    if isinstance(value, re.Pattern):
+        return mix("pattern", digest(value.pattern), digest(value.flags))
+    if type(value) not in _SHOWN:
+        return None
+    shown = repr(value)
+    if " at 0x" in shown:  # A tzinfo of the user's own.
+        raise NoIdentityError(f"the value {shown}")
+    return mix("shown", text(shown))
+
+
+def _function(digest: Digester, value: types.FunctionType) -> bytes:
+    return reference(value) or _dispatched(digest, value) or function_digest(digest, value)
+
+
+def function_digest(digest: Digester, value: types.FunctionType) -> bytes:
+    """Returns the digest of a Python function: code, defaults and closure, not its name."""
+    return mix(
+        "function",
+        code_digest(value.__code__),
+        digest(value.__defaults__),
+        digest(value.__kwdefaults__),
+        *(_cell(digest, cell) for cell in value.__closure__ or ()),
+    )
+
+
+def _cell(digest: Digester, cell: types.CellType) -> bytes:
+    try:
+        content = cell.cell_contents
+    except ValueError:
+        return mix("empty cell")
+    try:
+        return digest(content)
+    except NoIdentityError as error:
+        raise NoIdentityError(f"{error} in a closure") from None
+
+
+def _dispatched(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    """What `functools.singledispatch` made: the functions it chooses from."""
+    registry = getattr(value, "registry", None)
+    if not isinstance(registry, types.MappingProxyType) or value.__module__ == "functools":
+        return None
+    return digest.mapping("singledispatch", registry) if hasattr(value, "dispatch") else None
+
+
+def _wrapper(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    """The wrappers of functools and of classes around a function."""
+    if isinstance(value, functools.partial | functools.partialmethod):
+        if type(value) not in (functools.partial, functools.partialmethod):
+            return None
+        parts = digest.items("arguments", value.args), digest.mapping("keywords", value.keywords)
+        return mix(type(value).__name__, digest(value.func), *parts)
+    if isinstance(value, types.MethodType):
+        return mix("method", digest(value.__func__), digest(value.__self__))
+    if isinstance(value, staticmethod | classmethod):
+        return mix(type(value).__name__, digest(value.__func__))
+    if type(value) is property:
+        return digest.items("property", (value.fget, value.fset, value.fdel))
+    if isinstance(value, functools.cached_property):
+        return mix("cached_property", digest(value.func))
+    if type(value) is _LRU_CACHE:
+        made = reference(value)  # A library may have one.
+        return made or mix("lru_cache", digest(value.__wrapped__), digest(value.cache_parameters()))
+    return None
+
+
+def _builtin(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    name = text(value.__name__)
+    if isinstance(value, _DESCRIPTORS):
+        return mix("descriptor", digest(value.__objclass__), name)
+    owner = value.__self__
+    if owner is not None and not isinstance(owner, types.ModuleType):
+        return mix("builtin method", digest(owner), name)
+    module = owner.__name__ if owner is not None else value.__module__
+    if module is None:
+        raise NoIdentityError(f"the builtin function {value.__name__}")
+    return mix("builtin", digest(sys.modules.get(module) or module), text(value.__qualname__))
+
+
+def _module(digest: Digester, value: types.ModuleType) -> bytes:
+    """A library's module by name and version, one of the user's by name and file."""
+    name = value.__name__
+    place = getattr(value, "__file__", None)
+    content = None
+    if is_user_code(name) and place is not None:
+        content = file_digest(place)
+    return mix("module", text(name), text(version_of(name) or ""), content or b"")
+
+
+def _class(digest: Digester, value: type) -> bytes:
+    return reference(value) or classes.class_digest(digest, value)
+
+
+def _annotation(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    """Generic aliases and unions, such as `list[int]` or `int | None`."""
+    origin = typing.get_origin(value)
+    if origin is not None:
+        return mix("alias", digest(origin), digest.items("of", typing.get_args(value)))
+    if isinstance(value, typing.TypeVar):
+        return mix("typevar", text(value.__name__))
+    if isinstance(value, typing.ForwardRef):
+        return mix("forward", text(value.__forward_arg__))
+    if type(value).__module__ == "typing":
+        shown = repr(value)  # typing.Any and the like
+        return mix("typing", text(shown)) if " at 0x" not in shown else None
+    return None
+
+
+def _runtime(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    if isinstance(value, logging.Logger | contextvars.ContextVar):
+        return mix("named", text(type(value).__qualname__), text(value.name))
+    return mix("runtime", text(type(value).__qualname__)) if type(value) in _RUNTIME else None
+
+
+def _array(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    """Arrays, scalars and types of numpy, if it is loaded."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return None
+    if isinstance(value, numpy.dtype):
+        return mix("dtype", text(repr(value.descr if value.names else value.str)))
+    if type(value) is numpy.ndarray or isinstance(value, numpy.generic):
+        if value.dtype.hasobject:
+            raise NoIdentityError("a numpy array of objects")
+        kind = text(type(value).__name__)
+        return mix("array", kind, digest(value.dtype), digest(value.shape), value.tobytes())
+    return None
+
+
+def _enum(digest: Digester, value: enum.Enum) -> bytes:
+    return mix("enum", digest(type(value)), text(str(value._name_)), digest(value._value_))
+
+
+def _any(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
+    return _annotation(digest, value) or _array(digest, value) or reference(value)
+
+
+_Handler = Callable[[Digester, Any], "bytes | None"]
+# The first that returns a digest decides.
+_HANDLERS: tuple[tuple[type | tuple[type, ...], _Handler], ...] = (
+    ((tuple, list, set, frozenset, dict, collections.deque, bytearray), _container),
+    ((types.MappingProxyType, types.SimpleNamespace), _container),
+    (types.FunctionType, _function),
+    (type, _class),
+    (types.ModuleType, _module),
+    ((types.BuiltinFunctionType, types.MethodWrapperType, *_DESCRIPTORS), _builtin),
+    (enum.Enum, _enum),
+    (types.CodeType, lambda _, value: code_digest(value)),
+    (object, _wrapper),
+    (object, _shown),
+    (object, _runtime),
+    (object, _any),
+)

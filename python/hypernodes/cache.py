@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Where results are kept between runs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import _core
+
+__all__ = ["Cache", "DiskCache"]
+
+
+class Cache(ABC):
+    """A store of node results by signature (64 lower-case hex digits, the cache key).
+
+    A subclass needs `get`, `put` and `has`; hypernodes makes the signatures. Several outputs of one
+    node are one entry, a tuple. An exception that a method raises counts as a miss.
+    """
+
+    @abstractmethod
+    def get(self, signature: str) -> Any:  # noqa: ANN401 (any value)
+        """Returns the value stored under `signature`, or None."""
+
+    @abstractmethod
+    def put(self, signature: str, output: Any) -> None:  # noqa: ANN401
+        """Stores `output` under `signature`."""
+
+    @abstractmethod
+    def has(self, signature: str) -> bool:
+        """Says whether there is a value, which may be None, under `signature`."""
+
+    def get_many(self, signatures: Iterable[str]) -> dict[str, Any]:
+        """Returns what is there of `signatures`."""
+        return {signature: self.get(signature) for signature in signatures if self.has(signature)}
+
+    def put_many(self, outputs: Mapping[str, Any]) -> None:
+        """Stores each value under its signature."""
+        for signature, output in outputs.items():
+            self.put(signature, output)
+
+    def stats(self) -> dict[str, Any]:
+        """Returns figures about this cache; a plain one knows none."""
+        return {}
+
+    def gc(self) -> None:
+        """Drops what is not worth its place; a plain cache keeps everything."""
+
+
+class _Outputs(tuple[Any, ...]):
+    """The values of a node with several outputs, in one entry of a cache."""
+
+    __slots__ = ()
+
+
+class DiskCache(Cache):
+    """Results in a directory, shared by any number of threads and processes.
+
+    It pickles to its path and opens again where it lands. Other keys than signatures are accepted,
+    too. A killed process loses nothing that was put; damage is a miss.
+
+    >>> import tempfile
+    >>> cache = DiskCache(Path(tempfile.mkdtemp()) / "results")
+    >>> cache.put("answer", [1, 2.5, None])
+    >>> cache.get("answer"), cache.has("question"), cache.get("question")
+    ([1, 2.5, None], False, None)
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Opens `path`, which is made with its parents if it is not there.
+
+        Raises:
+            CacheError: If the directory cannot be made or opened.
+        """
+        self._path = Path(path)
+        self._opened: _core.DiskStore | None = _core.DiskStore(str(self._path))
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return self._path
+
+    @property
+    def _store(self) -> _core.DiskStore:
+        if self._opened is None:
+            self._opened = _core.DiskStore(str(self._path))
+        return self._opened
+
+    def get(self, signature: str) -> Any:  # noqa: ANN401
+        """Returns the value stored under `signature`, or None."""
+        return self._store.get(signature)
+
+    def put(self, signature: str, output: Any) -> None:  # noqa: ANN401
+        """Stores `output`, which is then visible to every process.
+
+        Raises:
+            TypeError: If `output` is of a type that has no data-only encoding.
+        """
+        self._store.put(signature, output)
+
+    def has(self, signature: str) -> bool:
+        """Says whether there is a value under `signature`."""
+        return self._store.has(signature)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self._store.clear()
+
+    def __len__(self) -> int:
+        """The number of entries."""
+        return len(self._store)
+
+    def __bool__(self) -> bool:
+        """True, also when it is empty: it is a cache."""
+        return True
+
+    def __repr__(self) -> str:
+        """`DiskCache('.cache')`."""
+        return f"DiskCache({str(self._path)!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The path: a handle cannot travel."""
+        return {"_path": self._path.absolute(), "_opened": None}

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What a pipeline reports while it runs: the hooks of a callback and the context they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["CallbackContext", "PipelineCallback"]
+
+
+class CallbackContext:
+    """Where a run is, and a place for its callbacks to keep things.
+
+    One context serves a whole run: nested pipelines push onto it, so depth and path nest.
+
+    Threads: used by the thread that delivers the events only.
+
+    >>> ctx = CallbackContext()
+    >>> ctx.push_pipeline("outer")
+    >>> ctx.push_pipeline("inner")
+    >>> ctx.depth, ctx.current_pipeline_id, ctx.parent_pipeline_id
+    (2, 'inner', 'outer')
+    """
+
+    def __init__(self) -> None:
+        """Starts outside every pipeline, with nothing stored."""
+        self._path: list[str] = []
+        self._data: dict[str, Any] = {}
+        self._metadata: dict[str, dict[str, Any]] = {}
+
+    def set(self, key: str, value: Any) -> None:  # noqa: ANN401 (holds whatever a callback keeps)
+        """Stores `value` for the other hooks of this run."""
+        self._data[key] = value
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        """Returns what `set` stored under `key`, else `default`."""
+        return self._data.get(key, default)
+
+    def push_pipeline(self, pipeline_id: str) -> None:
+        """Enters a pipeline; called by engines, before its `on_pipeline_start`."""
+        self._path.append(pipeline_id)
+
+    def pop_pipeline(self) -> str | None:
+        """Leaves the current pipeline and returns its id, or None outside every pipeline."""
+        return self._path.pop() if self._path else None
+
+    @property
+    def current_pipeline_id(self) -> str | None:
+        """The innermost pipeline that is running."""
+        return self._path[-1] if self._path else None
+
+    @property
+    def parent_pipeline_id(self) -> str | None:
+        """The pipeline around the current one."""
+        return self._path[-2] if len(self._path) > 1 else None
+
+    @property
+    def depth(self) -> int:
+        """How many pipelines are entered: 1 in the root, 0 outside."""
+        return len(self._path)
+
+    @property
+    def hierarchy_path(self) -> list[str]:
+        """The ids from the root to the current pipeline, as a copy."""
+        return list(self._path)
+
+    def set_pipeline_metadata(self, pipeline_id: str, metadata: Mapping[str, Any]) -> None:
+        """Describes a pipeline: `total_nodes`, `pipeline_name`, `node_ids`; called by engines."""
+        # The latest description stands last: see `_described`.
+        self._metadata.pop(pipeline_id, None)
+        self._metadata[pipeline_id] = dict(metadata)
+
+    def get_pipeline_metadata(self, pipeline_id: str) -> dict[str, Any]:
+        """Returns a pipeline's description, empty if it has none."""
+        return self._metadata.get(pipeline_id, {})
+
+    def _described(self) -> str | None:
+        """The pipeline described last: before `on_map_start`, the one about to be mapped."""
+        return next(reversed(self._metadata), None)
+
+
+class PipelineCallback:
+    """Base of all callbacks: every hook does nothing, so override the ones you need.
+
+    Engines call the hooks positionally, in the order of `docs/guide/callbacks.md`; durations are
+    seconds. A subclass need not call `super().__init__()`. One that defines
+    `on_batch(events)` is given events in batches instead of one by one.
+    An exception that a hook raises stops the run.
+
+    >>> class Names(PipelineCallback):
+    ...     def on_node_end(self, node_id, outputs, duration, ctx):
+    ...         print(node_id, outputs)
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def supported_engines(self) -> Sequence[str] | None:
+            """Class names of the engines this callback works with; None means all."""
+
+    else:
+        # At run time a plain attribute: a subclass may replace it by one, or by a property.
+        supported_engines = None
+
+    def on_pipeline_start(
+        self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
+    ) -> None:
+        """A pipeline begins: the root, a nested one, or one item of a map."""
+
+    def on_pipeline_end(
+        self, pipeline_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext
+    ) -> None:
+        """A pipeline is done; `outputs` are all that were computed, also those not asked for."""
+
+    def on_node_start(self, node_id: str, inputs: dict[str, Any], ctx: CallbackContext) -> None:
+        """A node is about to run; `inputs` is {parameter: value}."""
+
+    def on_node_end(
+        self, node_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext
+    ) -> None:
+        """A node has run; `outputs` is {output name: value}."""
+
+    def on_node_cached(self, node_id: str, signature: str, ctx: CallbackContext) -> None:
+        """A node's outputs came from the cache; it has neither start nor end."""
+
+    def on_error(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
+        """A node failed; called again for each pipeline node around it, inside out."""
+
+    def on_nested_pipeline_start(self, parent_id: str, child_id: str, ctx: CallbackContext) -> None:
+        """A pipeline used as a node begins."""
+
+    def on_nested_pipeline_end(
+        self, parent_id: str, child_id: str, duration: float, ctx: CallbackContext
+    ) -> None:
+        """A pipeline used as a node is done."""
+
+    def on_map_start(self, total: int, ctx: CallbackContext) -> None:
+        """A map over `total` items begins."""
+
+    def on_map_item_start(self, index: int, ctx: CallbackContext) -> None:
+        """Item `index` of a map begins."""
+
+    def on_map_item_end(self, index: int, duration: float, ctx: CallbackContext) -> None:
+        """Item `index` of a map is done."""
+
+    def on_map_item_cached(self, index: int, signature: str, ctx: CallbackContext) -> None:
+        """A node of item `index` came from the cache; follows its `on_node_cached`."""
+
+    def on_map_end(self, duration: float, ctx: CallbackContext) -> None:
+        """A map is done."""

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""How pipelines are run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _changes
+from .exceptions import PlanError
+
+if TYPE_CHECKING:
+    from .cache import Cache
+    from .callbacks import PipelineCallback
+    from .integrations.daft import DaftEngine
+    from .pipeline import Pipeline
+
+__all__ = ["DaftEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
+
+
+class NativeEngine:
+    """Base of our own engines: a cache and callbacks for pipelines that have none themselves."""
+
+    _names: tuple[str, ...] = ()
+    """What else this engine is called, for `PipelineCallback.supported_engines`."""
+
+    def __init__(
+        self, cache: Cache | None = None, callbacks: Sequence[PipelineCallback] | None = None
+    ) -> None:
+        """Keeps them.
+
+        Args:
+            cache: Where results are kept.
+            callbacks: Who is told of what happens.
+        """
+        self._cache = cache
+        self._callbacks = callbacks
+
+    @property
+    def cache(self) -> Cache | None:
+        """The cache of pipelines that have none."""
+        return self._cache
+
+    @cache.setter
+    def cache(self, cache: Cache | None) -> None:
+        self._cache = cache
+        _changes.note()
+
+    @property
+    def callbacks(self) -> Sequence[PipelineCallback] | None:
+        """The callbacks of pipelines that have none."""
+        return self._callbacks
+
+    @callbacks.setter
+    def callbacks(self, callbacks: Sequence[PipelineCallback] | None) -> None:
+        self._callbacks = callbacks
+        _changes.note()
+
+    def _settings(
+        self, pipeline: Pipeline
+    ) -> tuple[Cache | None, Sequence[PipelineCallback] | None]:
+        """The cache and callbacks of a run: the pipeline's, else this engine's."""
+        cache = self._cache if pipeline.cache is None else pipeline.cache
+        callbacks = pipeline.callbacks or self._callbacks or None
+        if callbacks:
+            self._check_callbacks(callbacks)
+        return cache, callbacks
+
+    def _check_callbacks(self, callbacks: Iterable[PipelineCallback]) -> None:
+        own = {name for each in type(self).__mro__ for name in (each.__name__, *_aliases(each))}
+        for callback in callbacks:
+            supported = getattr(callback, "supported_engines", None)
+            if supported and own.isdisjoint(supported):
+                raise PlanError(
+                    f"Callback {type(callback).__name__} is not compatible with engine"
+                    f" {type(self).__name__}. Supported engines: {list(supported)}"
+                )
+
+    def __repr__(self) -> str:
+        """`SeqEngine()`."""
+        return f"{type(self).__name__}()"
+
+
+def _aliases(engine: type) -> tuple[str, ...]:
+    names: tuple[str, ...] = engine.__dict__.get("_names", ())
+    return names
+
+
+class SeqEngine(NativeEngine):
+    """In this process and thread, one item after another: the default."""
+
+    _names = ("SequentialEngine",)
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Runs `pipeline` on one item: a dict of its outputs."""
+        graph = pipeline._native(output_name)
+        return graph.run(pipeline._merged(inputs), output_name, *self._settings(pipeline))
+
+    def map(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        *,
+        outputs: str = "records",
+    ) -> Any:  # noqa: ANN401 (`outputs` decides)
+        """Runs `pipeline` on each item.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name; those in `map_over` are lists.
+            map_over: The names of the inputs to map over.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+            outputs: "records", a list of dicts, or "columns", a dict of lists.
+        """
+        graph = pipeline._native(output_name)
+        cache, callbacks = self._settings(pipeline)
+        merged = pipeline._merged(inputs)
+        return graph.map(merged, map_over, map_mode, output_name, cache, callbacks, outputs)
+
+
+SequentialEngine = SeqEngine
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Loads the engines that need optional packages when they are asked for."""
+    if name == "DaftEngine":
+        from .integrations.daft import DaftEngine
+
+        return DaftEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+

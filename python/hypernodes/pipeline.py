@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: MIT
+"""Pipelines: nodes wired by name, with an engine, a cache and callbacks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from . import _changes, _core
+from ._graph import PipelineGraph, describe
+from .engines import SeqEngine
+from .exceptions import DependencyError
+from .exceptions import TypeError as PipelineTypeError
+from .node import HyperNode
+from .pipeline_node import PipelineNode, pruned_outputs
+
+if TYPE_CHECKING:
+    from .cache import Cache
+    from .callbacks import PipelineCallback
+    from .protocols import Engine
+
+__all__ = ["Pipeline"]
+
+_numbers = itertools.count()
+
+
+class Pipeline:
+    """A fixed set of nodes: run it on one item, or map it over many.
+
+    Equality is identity. Threads: it may be run by several at once; `with_*`, `bind` and `unbind`
+    change it, and return it.
+
+    >>> from hypernodes import node
+    >>> @node(output_name="doubled")
+    ... def double(x):
+    ...     return x * 2
+    >>> pipeline = Pipeline([double])
+    >>> pipeline.run({"x": 21})
+    {'doubled': 42}
+    >>> pipeline.map({"x": [1, 2]}, map_over="x")
+    [{'doubled': 2}, {'doubled': 4}]
+    """
+
+    def __init__(
+        self,
+        nodes: Sequence[HyperNode | Pipeline],
+        engine: Engine | None = None,
+        cache: Cache | None = None,
+        callbacks: Sequence[PipelineCallback] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """Wires the nodes.
+
+        Args:
+            nodes: Nodes, or pipelines, which act as their `as_node()`.
+            engine: How it is run; by default a SeqEngine.
+            cache: Where results are kept; by default the engine's.
+            callbacks: Who is told of what happens; by default the engine's.
+            name: What it is called.
+
+        Raises:
+            DependencyError: If two nodes make one name (a ValueError, too).
+            CycleError: If nodes need each other in a circle.
+            TypeError: If a C++ output does not fit the input that it feeds.
+        """
+        self.nodes = nodes
+        self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
+        self._nodes = [_as_node(node) for node in nodes]
+        self._name = name
+        self._engine = engine
+        self._cache = cache
+        self._callbacks = callbacks
+        self._bound: dict[str, Any] = {}
+        self._revision = 0
+        self._forget()
+        self._native()
+
+    # Settings ---------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str | None:
+        """What it is called."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        self._changed()
+
+    @property
+    def engine(self) -> Engine:
+        """How it is run."""
+        if self._engine is None:
+            return _DEFAULT_ENGINE
+        return self._engine
+
+    @engine.setter
+    def engine(self, engine: Engine | None) -> None:
+        self._engine = engine
+        self._changed()
+
+    @property
+    def cache(self) -> Cache | None:
+        """Where results are kept; None for the engine's."""
+        return self._cache
+
+    @cache.setter
+    def cache(self, cache: Cache | None) -> None:
+        self._cache = cache
+        self._changed()
+
+    @property
+    def callbacks(self) -> Sequence[PipelineCallback] | None:
+        """Who is told of what happens; None for the engine's."""
+        return self._callbacks
+
+    @callbacks.setter
+    def callbacks(self, callbacks: Sequence[PipelineCallback] | None) -> None:
+        self._callbacks = callbacks
+        self._changed()
+
+    def with_engine(self, engine: Engine | None) -> Self:
+        """Sets the engine and returns this pipeline."""
+        self.engine = engine
+        return self
+
+    def with_cache(self, cache: Cache | None) -> Self:
+        """Sets the cache and returns this pipeline."""
+        self.cache = cache
+        return self
+
+    def with_callbacks(self, callbacks: Sequence[PipelineCallback] | None) -> Self:
+        """Sets the callbacks and returns this pipeline."""
+        self.callbacks = callbacks
+        return self
+
+    def with_name(self, name: str | None) -> Self:
+        """Sets the name and returns this pipeline."""
+        self.name = name
+        return self
+
+    def bind(self, **inputs: Any) -> Self:  # noqa: ANN401 (the inputs' own types)
+        """Gives inputs a value for every run, under those of a call, and returns this pipeline."""
+        self._bound = {**self._bound, **inputs}
+        self._changed()
+        return self
+
+    def unbind(self, *names: str) -> Self:
+        """Forgets bound values, all without names, and returns this pipeline."""
+        kept = {k: v for k, v in self._bound.items() if k not in names} if names else {}
+        self._bound = kept
+        self._changed()
+        return self
+
+    @property
+    def bound_inputs(self) -> dict[str, Any]:
+        """A copy of what is bound."""
+        return dict(self._bound)
+
+    @property
+    def unfulfilled_args(self) -> tuple[str, ...]:
+        """The inputs that a call must give: neither bound nor with a default."""
+        names = self._native().unfulfilled_args
+        return tuple(name for name in names if name not in self._bound)
+
+    @property
+    def graph(self) -> PipelineGraph:
+        """How the nodes hang together."""
+        return describe(self._nodes, self._whole())
+
+    @property
+    def last_run(self) -> _core.Statistics | None:
+        """What each node did in the last run or map of this thread; None before the first.
+
+        Seconds are measured if there is a cache or a callback, or nothing but C++ nodes in a map.
+        """
+        return self._last_runs.get()
+
+    # Running ----------------------------------------------------------------------------------
+
+    def run(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        **kwargs: Any,  # noqa: ANN401 (whatever the engine understands)
+    ) -> Any:  # noqa: ANN401 (the engine decides)
+        """Runs on one item.
+
+        Args:
+            inputs: Values by name, over the bound ones; others than those needed are ignored.
+            output_name: The only outputs to compute, in this order; by default all.
+            engine: How to run it this time.
+            **kwargs: More for the engine.
+
+        Returns:
+            A dict of the outputs.
+
+        Raises:
+            PlanError: For missing inputs or unknown outputs, before any node runs (a ValueError).
+            ExecutionError: If a C++ node fails; what a Python node raises comes out as it is.
+        """
+        if engine is None:
+            engine = self._engine or _DEFAULT_ENGINE
+        if type(engine) is SeqEngine and not kwargs:
+            cache = self._cache
+            if cache is None:
+                cache = engine._cache
+            callbacks = self._callbacks or engine._callbacks
+            if callbacks:
+                engine._check_callbacks(callbacks)
+            if self._bound or type(inputs) is not dict:
+                inputs = self._merged(inputs)
+            if output_name is None and self._seen == _changes.current:
+                return self._pruned.run(inputs, None, cache, callbacks)
+            return self._native(output_name).run(inputs, output_name, cache, callbacks)
+        merged = self._merged(inputs)
+        self._native(output_name).check(merged, output_name)
+        return engine.run(self, merged, output_name, **kwargs)
+
+    def map(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Runs on each item.
+
+        Args:
+            inputs: Values by name, over the bound ones; those in `map_over` are lists, tuples,
+                ranges, numpy arrays, or Arrow, pandas or polars columns.
+            map_over: The names of the inputs to map over; others are the same for every item.
+            map_mode: "zip" takes the items side by side, "product" all combinations, the last
+                name varying fastest.
+            output_name: The only outputs to compute, in this order; by default all.
+            engine: How to run it this time.
+            **kwargs: More for the engine, such as `outputs="columns"` for a dict of lists.
+
+        Returns:
+            A list of dicts, or what `outputs` says.
+
+        Raises:
+            PlanError: As for run, and for lists of unequal length.
+        """
+        merged = self._merged(inputs)
+        self._native(output_name).check(merged, output_name)
+        over = [map_over] if isinstance(map_over, str) else list(map_over or [])
+        if engine is None:
+            engine = self.engine
+        return engine.map(self, merged, over, map_mode, output_name, **kwargs)
+
+    def as_node(
+        self,
+        input_mapping: Mapping[str, str] | None = None,
+        output_mapping: Mapping[str, str] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        name: str | None = None,
+        cache: bool = True,
+    ) -> PipelineNode:
+        """This pipeline as a node of another.
+
+        Args:
+            input_mapping: {outer name: inner name}; names left out stay.
+            output_mapping: {inner name: outer name}; with it only the outputs named exist.
+            map_over: Outer names to map over: the node's outputs are then lists.
+            map_mode: "zip" or "product".
+            name: What the node is called; by default as the pipeline.
+            cache: False to enter the pipeline every time; nodes inside are still cached.
+        """
+        return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
+
+    # The native side --------------------------------------------------------------------------
+
+    def _merged(self, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
+        """A new dict: bound inputs under the given ones."""
+        return {**self._bound, **(inputs or {})}
+
+    def _own_settings(self) -> tuple[Cache | None, Sequence[PipelineCallback] | None]:
+        """The cache and callbacks set here or on an engine set here, for use inside another."""
+        engine = self._engine
+        cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
+        return cache, self._callbacks or getattr(engine, "callbacks", None) or None
+
+    def _native(self, output_name: str | Sequence[str] | None = None) -> _core.Graph:
+        """The graph to run for these outputs: up to date, pruned unless they need more."""
+        if self._seen != _changes.current:
+            self._refresh()
+        if output_name is None or self._pruned is self._all:
+            return self._pruned
+        names = [output_name] if isinstance(output_name, str) else output_name
+        known = self._pruned.output_names
+        return self._pruned if all(name in known for name in names) else self._whole()
+
+    def _whole(self) -> _core.Graph:
+        """The graph with all outputs of pipeline nodes, also those that nobody needs."""
+        if self._seen != _changes.current:
+            self._refresh()
+        if self._all is None:
+            self._all = self._build([node._definition() for node in self._nodes])
+        return self._all
+
+    def _refresh(self) -> None:
+        """Builds the graph anew if anything that it is made of has changed."""
+        seen = _changes.current
+        definitions = [_pruned_definition(node, self._nodes) for node in self._nodes]
+        key = (self._name, definitions)
+        if self._built_from is None or not _same(self._built_from, key):
+            self._pruned = self._build(definitions)
+            pruned = any(pruned_outputs(node, self._nodes) for node in self._nodes)
+            self._all = None if pruned else self._pruned
+            self._built_from = key
+        self._seen = seen
+
+    def _build(self, definitions: list[_core.Node]) -> _core.Graph:
+        return _core.Graph(definitions, self._name or "", self.id, self._last_runs)
+
+    def _changed(self) -> None:
+        self._revision += 1
+        _changes.note()
+
+    def _forget(self) -> None:
+        self._seen = -1
+        self._built_from: tuple[str | None, list[_core.Node]] | None = None
+        self._pruned: _core.Graph
+        self._all: _core.Graph | None = None
+        self._last_runs = _core.LastRuns()
+
+    def __repr__(self) -> str:
+        """`Pipeline(name='p', nodes=2, bound=[k=1], needs=[x])`."""
+        parts = [f"name={self._name!r}"] if self._name else []
+        parts.append(f"nodes={len(self._nodes)}")
+        if self._bound:
+            parts.append(f"bound=[{', '.join(f'{k}={v!r}' for k, v in self._bound.items())}]")
+        if self.unfulfilled_args:
+            parts.append(f"needs=[{', '.join(self.unfulfilled_args)}]")
+        return f"Pipeline({', '.join(parts)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the native graph, which is built again where it lands."""
+        native = ("_seen", "_built_from", "_pruned", "_all", "_last_runs")
+        return {key: value for key, value in self.__dict__.items() if key not in native}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was, with an id of its own."""
+        self.__dict__.update(state)
+        self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
+        self._forget()
+
+
+_DEFAULT_ENGINE = SeqEngine()
+
+
+def _as_node(node: HyperNode | Pipeline) -> HyperNode:
+    if isinstance(node, Pipeline):
+        return node.as_node()
+    if isinstance(node, HyperNode):
+        return node
+    raise PipelineTypeError(
+        f"A pipeline is made of nodes, got {type(node).__name__}",
+        fix="decorate functions with @node",
+    )
+
+
+def _pruned_definition(node: HyperNode, siblings: Sequence[HyperNode]) -> _core.Node:
+    outputs = pruned_outputs(node, siblings)
+    if outputs is None:
+        return node._definition()
+    try:
+        return node._definition(outputs)
+    except DependencyError:  # the outputs left do not depend on what is mapped over
+        return node._definition()
+
+
+def _same(
+    a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]
+) -> bool:
+    if a[0] != b[0] or len(a[1]) != len(b[1]):
+        return False
+    return all(x is y for x, y in zip(a[1], b[1], strict=True))

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: MIT
+"""A pipeline as a node of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import _changes, _core, engines
+from .exceptions import DependencyError, PlanError
+from .node import HyperNode, output_names
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+__all__ = ["PipelineNode"]
+
+
+class PipelineNode(HyperNode):
+    """Runs, or maps, its pipeline; made by `Pipeline.as_node`.
+
+    It refers to the pipeline: what is bound or set there later counts from the next run on. Equality
+    is identity.
+
+    Attributes:
+        pipeline: The inner pipeline.
+        input_mapping: {outer name: inner name}.
+        output_mapping: {inner name: outer name}; if it has any, only those outputs exist.
+        map_over: The outer names that are mapped over, or None.
+        map_mode: "zip" or "product".
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        input_mapping: Mapping[str, str] | None = None,
+        output_mapping: Mapping[str, str] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        name: str | None = None,
+        cache: bool = True,
+    ) -> None:
+        """Checks the names.
+
+        Raises:
+            DependencyError: For a name that the pipeline does not have (a ValueError, too).
+            PlanError: For an unknown map_mode.
+        """
+        if map_mode not in ("zip", "product"):
+            raise PlanError(f"Unknown map_mode {map_mode!r}", fix="use 'zip' or 'product'")
+        self.pipeline = pipeline
+        self.input_mapping = dict(input_mapping or {})
+        self.output_mapping = dict(output_mapping or {})
+        self.map_over = [map_over] if isinstance(map_over, str) else list(map_over or []) or None
+        self.map_mode = map_mode
+        self._own_name = name
+        self._cache = bool(cache)
+        self._built: dict[tuple[str, ...] | None, tuple[tuple[Any, ...], _core.Node]] = {}
+        self._check_inputs()
+        self._definition()
+
+    def _check_inputs(self) -> None:
+        known = self.pipeline.graph.root_args
+        for outer, inner in self.input_mapping.items():
+            if inner not in known:
+                raise DependencyError(
+                    f"'{inner}' in input_mapping is no input of the pipeline",
+                    where=f"input_mapping={{'{outer}': '{inner}'}}",
+                    fix=f"its inputs are {known}",
+                )
+
+    @property
+    def name(self) -> str | None:
+        """The name given, else the pipeline's."""
+        return self._own_name if self._own_name is not None else self.pipeline.name
+
+    @property
+    def root_args(self) -> tuple[str, ...]:
+        """Outer names of the inputs that are not bound inside, or are mapped over."""
+        return tuple(self._definition().input_names)
+
+    @property
+    def output_name(self) -> str | tuple[str, ...]:
+        """The outer name of the output, or the names, sorted by inner name."""
+        names = self._definition().output_names
+        return names[0] if len(names) == 1 else tuple(names)
+
+    @property
+    def code_hash(self) -> str:
+        """64 hex digits for all that is inside and how it is used."""
+        return self._definition().code
+
+    @property
+    def bound_inputs(self) -> dict[str, Any]:
+        """What is bound inside, by outer names."""
+        outer = {inner: name for name, inner in self.input_mapping.items()}
+        return {outer.get(name, name): value for name, value in self.pipeline.bound_inputs.items()}
+
+    def __call__(self, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 (the inputs' own types)
+        """Runs the pipeline on inputs by their outer names: a dict of the outputs."""
+        from .pipeline import Pipeline
+
+        result: dict[str, Any] = Pipeline([self]).run(inputs)
+        return result
+
+    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
+        graph = self.pipeline._native()
+        cache, callbacks = self.pipeline._own_settings()
+        # Compared by identity: what equals may still behave otherwise.
+        state = (graph, self.pipeline._revision, self.pipeline._engine, cache, callbacks)
+        key = (*map(id, state), self._cache, self.name)
+        built = self._built.get(outputs)
+        if built is not None and built[0][0] == key:
+            return built[1]
+        definition = self._build(outputs, graph, cache, callbacks)
+        self._built[outputs] = ((key, state), definition)
+        return definition
+
+    def _build(
+        self,
+        outputs: tuple[str, ...] | None,
+        graph: _core.Graph,
+        cache: Any,  # noqa: ANN401
+        callbacks: Any,  # noqa: ANN401
+    ) -> _core.Node:
+        mapped = self.map_over or []
+        inner_mapped = {self.input_mapping.get(name, name) for name in mapped}
+        bound = {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped}
+        mapping = list(self.output_mapping.items())
+        if outputs is not None:
+            inner_names = {outer: inner for inner, outer in mapping}
+            mapping = [(inner_names.get(name, name), name) for name in outputs]
+        definition = _core.nested_node(
+            graph,
+            self.name or "",
+            [(inner, outer) for outer, inner in self.input_mapping.items()],
+            mapping,
+            mapped,
+            self.map_mode,
+            bound,
+            self._cache,
+            cache,
+            callbacks,
+        )
+        engine = self.pipeline._engine
+        if engine is None or type(engine) is engines.SeqEngine:
+            return definition
+        return self._on_engine(engine, definition, [inner for inner, _ in mapping])
+
+    def _on_engine(
+        self, engine: Any, definition: _core.Node, inner_outputs: list[str]  # noqa: ANN401
+    ) -> _core.Node:
+        """A node that has another engine run the pipeline."""
+        names = definition.input_names
+        optional = definition.optional_inputs
+        several = len(definition.output_names) > 1
+        wanted = sorted(inner_outputs) or self.pipeline.graph.available_output_names
+
+        def run_on_engine(*values: Any) -> Any:  # noqa: ANN401
+            given = zip(names, values, strict=True)
+            inputs = {
+                self.input_mapping.get(k, k): v for k, v in given if v is not _NOT_GIVEN
+            }
+            results = self._run_inner(engine, self.pipeline.bound_inputs | inputs, wanted)
+            return tuple(results) if several else results[0]
+
+        return _core.python_node(
+            run_on_engine,
+            definition.name,
+            [(name, _NOT_GIVEN) if name in optional else (name,) for name in names],
+            None,
+            definition.output_names,
+            several,
+            definition.code if definition.has_identity else None,
+            definition.cached,
+            None,
+        )
+
+    def _run_inner(
+        self, engine: Any, inputs: dict[str, Any], wanted: list[str]  # noqa: ANN401
+    ) -> list[Any]:
+        """The values of the wanted inner outputs, whatever shape the engine gives them."""
+        if self.map_over is None:
+            result = engine.run(self.pipeline, inputs, wanted)
+            return [result[name] for name in wanted]
+        over = [self.input_mapping.get(name, name) for name in self.map_over]
+        rows = engine.map(self.pipeline, inputs, over, self.map_mode, wanted)
+        if isinstance(rows, Mapping):
+            return [list(rows[name]) for name in wanted]
+        return [[row[name] for row in rows] for name in wanted]
+
+    def __repr__(self) -> str:
+        """`PipelineNode(inner, bound=[k], needs=[x])`."""
+        parts = [self.pipeline.name or "unnamed"]
+        if self.pipeline._bound:
+            parts.append(f"bound=[{', '.join(self.bound_inputs)}]")
+        if self.unfulfilled_args:
+            parts.append(f"needs=[{', '.join(self.unfulfilled_args)}]")
+        return f"PipelineNode({', '.join(parts)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the native nodes, which are built again where it lands."""
+        return {**self.__dict__, "_built": {}}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was."""
+        self.__dict__.update(state)
+        _changes.note()
+
+
+class _NotGiven:
+    """Stands for an input that nothing supplies."""
+
+
+_NOT_GIVEN = _NotGiven()
+
+
+def pruned_outputs(node: HyperNode, siblings: Sequence[HyperNode]) -> tuple[str, ...] | None:
+    """The outputs of `node` that its siblings need; None means all of them.
+
+    Only a pipeline can leave some out: those nobody needs, if others are needed.
+    """
+    if not isinstance(node, PipelineNode):
+        return None
+    names = output_names(node.output_name)
+    needed = {name for other in siblings if other is not node for name in other.root_args}
+    used = tuple(name for name in names if name in needed)
+    return used if used and len(used) < len(names) else None

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""What a pipeline expects of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+__all__ = ["Engine"]
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs pipelines: any object with these two methods is an engine.
+
+    `Pipeline.run` and `Pipeline.map` call them with all inputs merged into a new dict, `map_over` as
+    a list, `output_name` as it was given, and hand on extra keyword arguments; they return the
+    result untouched.
+    """
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401 (whatever the engine understands)
+    ) -> Any:  # noqa: ANN401 (the engine decides)
+        """Runs `pipeline` on one item."""
+
+    def map(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """Runs `pipeline` on each item."""

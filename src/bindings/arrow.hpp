@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "bindings/python.hpp"
+#include "hypernodes/column.hpp"
+
+/// Arrow data from and to Python by the PyCapsule interface, which pyarrow, polars and Daft speak.
+namespace hypernodes::python {
+
+/// The column of an object with `__arrow_c_array__`. False if it has none, or holds what no type of
+/// ours fits.
+bool import_arrow(nb::handle object, Column* out);
+
+/// The schema and array capsules of a column (`__arrow_c_array__`). Throws: TypeError for objects.
+nb::tuple export_arrow(const Column& column);
+
+}  // namespace hypernodes::python

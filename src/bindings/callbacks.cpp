@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: MIT
+#include "bindings/callbacks.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "bindings/errors.hpp"
+#include "bindings/graph.hpp"
+#include "bindings/to_python.hpp"
+#include "hypernodes/node.hpp"
+
+namespace hypernodes::python {
+namespace {
+
+thread_local std::shared_ptr<RunState> current;
+
+constexpr std::array<const char*, 13> kHooks{"on_pipeline_start",
+                                             "on_pipeline_end",
+                                             "on_node_start",
+                                             "on_node_end",
+                                             "on_node_cached",
+                                             "on_error",
+                                             "on_nested_pipeline_start",
+                                             "on_nested_pipeline_end",
+                                             "on_map_start",
+                                             "on_map_item_start",
+                                             "on_map_item_end",
+                                             "on_map_item_cached",
+                                             "on_map_end"};
+static_assert(static_cast<std::size_t>(EventKind::kMapEnd) + 1 == kHooks.size());
+
+constexpr std::array<const char*, 4> kMapKeys{"_in_map", "_map_total_items", "_map_item_index",
+                                              "_map_item_start_time"};
+
+/// The id of the pipeline of a graph: the Python object's, which outlives its graphs.
+std::string pipeline_id(const void* graph, const std::string& id) {
+  const PythonGraph* const known = PythonGraph::of(graph);
+  return known == nullptr ? id : known->id();
+}
+
+std::string scope_id(const Scope& scope) { return pipeline_id(scope.owner, scope.id); }
+
+std::string nested_id(const Node& node) {
+  const Graph& graph = *node.definition().nested->graph;
+  return pipeline_id(&graph, graph.id());
+}
+
+/// How events call a node: by its name; a pipeline without one, by its id.
+std::string node_id(const Node& node) {
+  if (node.definition().nested != nullptr && node.name() == node.definition().nested->graph->id()) {
+    return nested_id(node);
+  }
+  return node.name();
+}
+
+nb::object number(double seconds) { return owned(PyFloat_FromDouble(seconds)); }
+nb::object number(std::int64_t count) { return owned(PyLong_FromLongLong(count)); }
+
+template <typename Name>
+nb::object dict_of(std::span<const Value* const> values, Name&& name) {
+  nb::object dict = owned(PyDict_New());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] == nullptr) continue;
+    check(PyDict_SetItem(dict.ptr(), str_of(name(i)).ptr(), to_python(*values[i]).ptr()));
+  }
+  return dict;
+}
+
+/// A hook's arguments before the context.
+std::vector<nb::object> arguments_of(const Event& event) {
+  switch (event.kind) {
+    case EventKind::kPipelineStart:
+      return {str_of(scope_id(*event.scope)),
+              dict_of(event.values, [&](std::size_t i) { return event.names[i]; })};
+    case EventKind::kPipelineEnd:
+      return {str_of(scope_id(*event.scope)),
+              dict_of(event.values, [&](std::size_t i) { return event.names[i]; }),
+              number(event.seconds)};
+    case EventKind::kNodeStart:
+      return {str_of(node_id(*event.node)),
+              dict_of(event.values, [&](std::size_t i) { return event.node->inputs()[i].name; })};
+    case EventKind::kNodeEnd:
+      return {str_of(node_id(*event.node)),
+              dict_of(event.values, [&](std::size_t i) { return event.node->outputs()[i].name; }),
+              number(event.seconds)};
+    case EventKind::kNodeCached:
+      return {str_of(node_id(*event.node)), str_of(event.key == nullptr ? "" : event.key->hex())};
+    case EventKind::kError:
+      return {str_of(node_id(*event.node)), exception_object(event.error)};
+    case EventKind::kNestedStart:
+      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node))};
+    case EventKind::kNestedEnd:
+      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node)),
+              number(event.seconds)};
+    case EventKind::kMapStart:
+      return {number(event.total)};
+    case EventKind::kMapItemStart:
+      return {number(event.row)};
+    case EventKind::kMapItemEnd:
+      return {number(event.row), number(event.seconds)};
+    case EventKind::kMapItemCached:
+      return {number(event.row), str_of(event.key == nullptr ? "" : event.key->hex())};
+    case EventKind::kMapEnd:
+      return {number(event.seconds)};
+  }
+  return {};
+}
+
+/// A list of Python callbacks as one callback of the core, so that the context moves once.
+class CallbackList final : public Callback {
+ public:
+  CallbackList(nb::handle callbacks, std::shared_ptr<RunState> state) : state_(std::move(state)) {
+    const nb::object base = package_attribute("callbacks", "PipelineCallback");
+    for (const nb::handle callback : callbacks) {
+      Listener& listener = listeners_.emplace_back();
+      listener.callback = object_value(callback.ptr());
+      for (std::size_t kind = 0; kind < kHooks.size(); ++kind) {
+        listener.hears[kind] = overrides(callback, base, kHooks[kind]);
+      }
+    }
+  }
+
+  void on_event(const Event& event) override {
+    const Locked lock;
+    const std::shared_ptr<RunState> keep = state_ != nullptr ? state_ : current;
+    if (keep == nullptr) return;  // a thread of nobody's run
+    before(*keep, event);
+    tell(*keep, event);
+    after(*keep, event);
+  }
+
+ private:
+  struct Listener {
+    Value callback;
+    std::array<bool, kHooks.size()> hears{};
+  };
+
+  /// False if `callback` inherits the hook that does nothing.
+  static bool overrides(nb::handle callback, nb::handle base, const char* hook) {
+    const nb::object own = nb::getattr(callback, hook, nb::none());
+    const nb::object function = nb::getattr(own, "__func__", own);
+    return !own.is_none() && !function.is(base.attr(hook));
+  }
+
+  static void before(RunState& state, const Event& event) {
+    switch (event.kind) {
+      case EventKind::kPipelineStart:
+        state.go_to(event.scope->parent);
+        state.describe(*event.scope);
+        state.go_to(event.scope);
+        break;
+      case EventKind::kMapStart:
+        state.go_to(event.scope->parent);
+        state.describe(*event.scope);
+        state.begin_map(event.total);
+        break;
+      case EventKind::kMapItemStart:
+        state.go_to(event.scope->parent);
+        state.begin_item(event.row);
+        break;
+      case EventKind::kMapItemEnd:
+      case EventKind::kMapEnd:
+        state.go_to(event.scope->parent);
+        break;
+      default:
+        state.go_to(event.scope);
+    }
+  }
+
+  void tell(RunState& state, const Event& event) {
+    const auto kind = static_cast<std::size_t>(event.kind);
+    const bool heard = std::any_of(listeners_.begin(), listeners_.end(),
+                                   [&](const Listener& listener) { return listener.hears[kind]; });
+    if (!heard) return;
+    const std::vector<nb::object> arguments = arguments_of(event);
+    std::array<PyObject*, 6> call{};
+    std::size_t count = 1;
+    for (const nb::object& argument : arguments) call[count++] = argument.ptr();
+    call[count++] = state.context().ptr();
+    const nb::object hook = interned(kHooks[kind]);
+    for (const Listener& listener : listeners_) {
+      if (!listener.hears[kind]) continue;
+      call[0] = static_cast<PyObject*>(listener.callback.as_object());
+      owned(PyObject_VectorcallMethod(hook.ptr(), call.data(), count, nullptr));
+    }
+  }
+
+  static void after(RunState& state, const Event& event) {
+    if (event.kind == EventKind::kPipelineEnd) state.go_to(event.scope->parent);
+    if (event.kind == EventKind::kMapEnd) state.end_map();
+  }
+
+  std::shared_ptr<RunState> state_;
+  std::vector<Listener> listeners_;
+};
+
+}  // namespace
+
+nb::handle RunState::context() {
+  if (!context_.is_valid()) context_ = package_attribute("callbacks", "CallbackContext")();
+  return context_;
+}
+
+void RunState::go_to(const Scope* scope) {
+  const auto around = [&](const Scope* entered) {
+    for (const Scope* each = scope; each != nullptr; each = each->parent) {
+      if (each == entered) return true;
+    }
+    return false;
+  };
+  while (!entered_.empty() && !around(entered_.back())) {
+    entered_.pop_back();
+    context().attr("pop_pipeline")();
+  }
+  std::vector<const Scope*> missing;
+  for (const Scope* each = scope; each != nullptr; each = each->parent) {
+    if (!entered_.empty() && entered_.back() == each) break;
+    missing.push_back(each);
+  }
+  for (auto each = missing.rbegin(); each != missing.rend(); ++each) {
+    context().attr("push_pipeline")(str_of(scope_id(**each)));
+    entered_.push_back(*each);
+  }
+}
+
+void RunState::describe(const Scope& scope) {
+  const std::string id = scope_id(scope);
+  nb::dict metadata;
+  nb::list node_ids;
+  const PythonGraph* const graph = PythonGraph::of(scope.owner);
+  if (graph != nullptr) {
+    for (const Graph::Step& step : graph->graph()->steps()) {
+      node_ids.append(str_of(node_id(step.node)));
+    }
+  }
+  metadata["total_nodes"] = scope.nodes;
+  metadata["pipeline_name"] = scope.name == scope.id ? id : scope.name;
+  metadata["node_ids"] = node_ids;
+  context().attr("set_pipeline_metadata")(str_of(id), metadata);
+}
+
+void RunState::set(const char* key, const nb::object& value) { context().attr("set")(key, value); }
+
+void RunState::begin_map(std::int64_t items) {
+  nb::list before;
+  for (const char* key : kMapKeys) before.append(context().attr("get")(key));
+  outer_maps_.push_back(before);
+  set("_in_map", nb::bool_(true));
+  set("_map_total_items", number(items));
+}
+
+void RunState::begin_item(std::int64_t index) {
+  set("_map_item_index", number(index));
+  set("_map_item_start_time", nb::module_::import_("time").attr("time")());
+}
+
+void RunState::end_map() {
+  if (outer_maps_.empty()) return;
+  for (std::size_t i = 0; i < kMapKeys.size(); ++i) set(kMapKeys[i], outer_maps_.back()[i]);
+  if (outer_maps_.size() == 1) set("_in_map", nb::bool_(false));
+  outer_maps_.pop_back();
+}
+
+void RunState::finish() {
+  if (!context_.is_valid()) return;
+  go_to(nullptr);
+  while (!outer_maps_.empty()) end_map();
+}
+
+CurrentRun::CurrentRun(std::shared_ptr<RunState> state)
+    : before_(std::exchange(current, std::move(state))) {}
+CurrentRun::~CurrentRun() { current = std::move(before_); }
+
+Callbacks callbacks_of(nb::handle callbacks, std::shared_ptr<RunState> state) {
+  if (callbacks.is_none() || nb::len(callbacks) == 0) return {};
+  return {std::make_shared<CallbackList>(callbacks, std::move(state))};
+}
+
+}  // namespace hypernodes::python

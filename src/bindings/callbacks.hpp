@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bindings/python.hpp"
+#include "hypernodes/event.hpp"
+#include "kernel/context.hpp"
+
+namespace hypernodes::python {
+
+/// Where a run is: its CallbackContext and the pipelines entered. One for a whole run, nested ones
+/// included. REQUIRES: the lock, for every function.
+class RunState {
+ public:
+  RunState() = default;
+  RunState(const RunState&) = delete;
+  RunState& operator=(const RunState&) = delete;
+
+  /// Made when first asked for.
+  nb::handle context();
+  /// Leaves what is not `scope` or around it, and enters what is missing. Null: leaves all.
+  void go_to(const Scope* scope);
+  void describe(const Scope& scope);
+  /// A map begins, comes to an item, ends: keeps `_in_map` and the like in the context.
+  void begin_map(std::int64_t items);
+  void begin_item(std::int64_t index);
+  void end_map();
+  /// After the run, which may have failed: leaves everything.
+  void finish();
+
+ private:
+  void set(const char* key, const nb::object& value);
+
+  nb::object context_;
+  std::vector<const Scope*> entered_;
+  std::vector<nb::object> outer_maps_;  ///< For each map around: what the context held before it.
+};
+
+/// Makes `state` the one that nested pipelines with callbacks of their own use in this thread.
+class CurrentRun {
+ public:
+  explicit CurrentRun(std::shared_ptr<RunState> state);
+  ~CurrentRun();
+  CurrentRun(const CurrentRun&) = delete;
+  CurrentRun& operator=(const CurrentRun&) = delete;
+
+ private:
+  std::shared_ptr<RunState> before_;
+};
+
+/// The core's way to a list of PipelineCallback objects, or none for None. A null `state` means the
+/// current run's.
+Callbacks callbacks_of(nb::handle callbacks, std::shared_ptr<RunState> state);
+
+}  // namespace hypernodes::python

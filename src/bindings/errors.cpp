@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+#include "bindings/errors.hpp"
+
+#include "hypernodes/error.hpp"
+
+namespace hypernodes::python {
+namespace {
+
+nb::object twin(const char* name, const Error& error) {
+  return package_attribute("exceptions", name)(str_of(error.message()), str_of(error.where()),
+                                               str_of(error.fix()));
+}
+
+nb::object twin_of(const Error& error) {
+  if (const auto* const failed = dynamic_cast<const ExecutionError*>(&error)) {
+    const nb::object row = failed->row() < 0 ? nb::none() : nb::object(nb::int_(failed->row()));
+    return package_attribute("exceptions", "ExecutionError")(
+        str_of(error.message()), str_of(error.where()), str_of(error.fix()), str_of(failed->node()),
+        row);
+  }
+  if (dynamic_cast<const CycleError*>(&error) != nullptr) return twin("CycleError", error);
+  if (dynamic_cast<const DependencyError*>(&error) != nullptr) {
+    return twin("DependencyError", error);
+  }
+  if (dynamic_cast<const TypeError*>(&error) != nullptr) return twin("TypeError", error);
+  if (dynamic_cast<const PlanError*>(&error) != nullptr) return twin("PlanError", error);
+  if (dynamic_cast<const CacheError*>(&error) != nullptr) return twin("CacheError", error);
+  if (dynamic_cast<const DependencyMissingError*>(&error) != nullptr) {
+    return twin("DependencyMissingError", error);
+  }
+  return twin("HyperNodesError", error);
+}
+
+void translate(const std::exception_ptr& error, void* /*unused*/) {
+  try {
+    std::rethrow_exception(error);
+  } catch (const Error& known) {
+    const nb::object exception = twin_of(known);
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+  }
+}
+
+}  // namespace
+
+nb::object exception_object(const std::exception_ptr& error) {
+  try {
+    std::rethrow_exception(error);
+  } catch (nb::python_error& raised) {
+    return nb::borrow(raised.value());
+  } catch (const Error& known) {
+    return twin_of(known);
+  } catch (const std::exception& unknown) {
+    return nb::borrow(PyExc_RuntimeError)(str_of(unknown.what()));
+  } catch (...) {
+    return nb::borrow(PyExc_RuntimeError)("an exception that is no std::exception");
+  }
+}
+
+void translate_errors() { nb::register_exception_translator(translate); }
+
+}  // namespace hypernodes::python

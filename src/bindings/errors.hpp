@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <exception>
+
+#include "bindings/python.hpp"
+
+namespace hypernodes::python {
+
+/// The Python exception for a C++ one: its twin in hypernodes.exceptions with the same fields, the
+/// very object for one that Python raised.
+nb::object exception_object(const std::exception_ptr& error);
+
+/// From now on the core's exceptions come out of this module's functions as their twins.
+void translate_errors();
+
+}  // namespace hypernodes::python

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+#include "bindings/inputs.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "bindings/arrow.hpp"
+#include "bindings/numpy.hpp"
+#include "bindings/object_cast.hpp"
+#include "bindings/to_python.hpp"
+#include "hypernodes/error.hpp"
+
+namespace hypernodes::python {
+namespace {
+
+PyObject* find(const nb::dict& inputs, const nb::object& name) {
+  PyObject* const value = PyDict_GetItemWithError(inputs.ptr(), name.ptr());
+  if (value == nullptr && PyErr_Occurred() != nullptr) throw nb::python_error();
+  return value;
+}
+
+/// An input as what the nodes take, or as it is if it does not fit.
+Value fitted(PyObject* object, const Type& type) {
+  if (type.kind() == Kind::kObject) return object_value(object);
+  try {
+    return cast_object(object, type);
+  } catch (const TypeError&) {
+    return object_value(object);
+  }
+}
+
+Column objects(const nb::object& items) {
+  const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
+  std::vector<Value> values;
+  values.reserve(static_cast<std::size_t>(count));
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    values.push_back(object_value(PyTuple_GET_ITEM(items.ptr(), i)));
+  }
+  return Column::objects(std::move(values));
+}
+
+Column fitted(const MappedInput& input) {
+  const Type type = input.root == nullptr ? Type(Kind::kObject) : input.root->type;
+  if (!input.items.is_valid()) {
+    try {
+      return type.kind() == Kind::kObject ? input.column : input.column.cast(type);
+    } catch (const TypeError&) {
+      return input.column;
+    }
+  }
+  if (type.kind() == Kind::kObject) return objects(input.items);
+  try {
+    return cast_items(&PyTuple_GET_ITEM(input.items.ptr(), 0), input.size(), type);
+  } catch (const TypeError&) {
+    return objects(input.items);
+  }
+}
+
+bool of_module(nb::handle object, std::string_view name) {
+  const nb::object module = nb::getattr(
+      nb::handle(reinterpret_cast<PyObject*>(Py_TYPE(object.ptr()))), "__module__", nb::none());
+  if (!PyUnicode_Check(module.ptr())) return false;
+  const std::string_view text = text_of(module);
+  return text == name || (text.starts_with(name) && text[name.size()] == '.');
+}
+
+/// The items of what a map may go over. False if it is no such thing.
+bool take_items(nb::handle value, MappedInput* out) {
+  PyObject* const object = value.ptr();
+  if (PyTuple_Check(object)) {
+    out->items = nb::borrow(value);
+    return true;
+  }
+  nb::object list;
+  if (PyList_Check(object)) {
+    list = nb::borrow(value);
+  } else if (PyRange_Check(object)) {
+    list = owned(PySequence_List(object));
+  } else if (is_numpy_array(object)) {
+    list = numpy_items(object);
+    if (!list.is_valid()) return false;
+  } else if (of_module(value, "pandas")) {
+    if (!nb::hasattr(value, "tolist")) return false;
+    list = value.attr("tolist")();
+  } else if (import_arrow(value, &out->column)) {
+    return true;
+  } else if (of_module(value, "pyarrow") && nb::hasattr(value, "to_pylist")) {
+    list = value.attr("to_pylist")();
+  } else if (of_module(value, "polars") && nb::hasattr(value, "to_list")) {
+    list = value.attr("to_list")();
+  }
+  if (!list.is_valid() || !PyList_Check(list.ptr())) return false;
+  out->items = owned(PyList_AsTuple(list.ptr()));
+  return true;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text = "[";
+  for (const std::string& name : names) text += (text.size() > 1 ? ", '" : "'") + name + "'";
+  return text + "]";
+}
+
+std::string where(const PythonGraph& graph, const std::vector<std::string>& map_over) {
+  const std::string& name = graph.graph()->name();
+  return (name.empty() ? "" : "pipeline '" + name + "', ") + "map_over=" + joined(map_over);
+}
+
+[[noreturn]] void refuse_items(const std::string& name, nb::handle value,
+                               const std::string& where) {
+  throw PlanError(
+      "Parameter '" + name + "' is in map_over but value is not a list, it is " + type_text(value),
+      where, "pass a list, tuple, range, array or Arrow column");
+}
+
+const Plan::Root* root_of(const Plan& plan, nb::handle name) {
+  for (const Plan::Root& root : plan.roots) {
+    if (PyUnicode_Compare(root.name.ptr(), name.ptr()) == 0) return &root;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void require_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs) {
+  hypernodes::require_inputs(*graph.graph(), plan.selection, [&](int slot) {
+    for (const Plan::Root& root : plan.roots) {
+      if (root.slot == slot) return find(inputs, root.name) != nullptr;
+    }
+    return false;
+  });
+}
+
+GraphInputs run_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs) {
+  require_inputs(graph, plan, inputs);
+  GraphInputs out;
+  for (const Plan::Root& root : plan.roots) {
+    if (PyObject* const value = find(inputs, root.name)) {
+      out.constants.emplace_back(root.slot, fitted(value, root.type));
+    }
+  }
+  return out;
+}
+
+nb::object map_items(const std::string& name, nb::handle value) {
+  MappedInput input{};
+  if (!take_items(value, &input)) refuse_items(name, value, {});
+  return input.items.is_valid() ? input.items : owned(PyList_AsTuple(to_list(input.column).ptr()));
+}
+
+MapInputs map_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs,
+                     nb::handle map_over, std::string_view map_mode) {
+  require_inputs(graph, plan, inputs);
+  if (map_mode != "zip" && map_mode != "product") {
+    throw PlanError("Unknown map_mode '" + std::string(map_mode) + "'", {},
+                    "use 'zip' or 'product'");
+  }
+  std::vector<std::string> over;
+  if (PyUnicode_Check(map_over.ptr())) {
+    over.emplace_back(text_of(map_over));
+  } else if (!map_over.is_none()) {
+    for (const nb::handle name : map_over) over.emplace_back(text_of(name));
+  }
+  if (over.empty()) throw PlanError("map_over must name at least one input");
+  for (const std::string& name : over) {
+    if (find(inputs, str_of(name)) == nullptr) {
+      throw PlanError("Parameter '" + name + "' in map_over not found in inputs",
+                      where(graph, over), "name inputs that the map is given");
+    }
+  }
+  MapInputs out;
+  std::vector<std::string> names;
+  std::vector<std::int64_t> lengths;
+  for (const auto [name, value] : inputs) {
+    if (!PyUnicode_Check(name.ptr())) continue;
+    const Plan::Root* const root = root_of(plan, name);
+    const std::string text(text_of(name));
+    if (std::find(over.begin(), over.end(), text) == over.end()) {
+      if (root != nullptr) out.constants.emplace_back(root, nb::borrow(value));
+      continue;
+    }
+    MappedInput& input = out.mapped.emplace_back();
+    input.root = root;
+    if (!take_items(value, &input)) refuse_items(text, value, where(graph, over));
+    names.push_back(text);
+    lengths.push_back(input.size());
+  }
+  try {
+    out.plan = plan_map(names, lengths, map_mode == "zip" ? MapMode::kZip : MapMode::kProduct);
+  } catch (const PlanError& error) {
+    throw PlanError(error.message(), where(graph, over), error.fix());
+  }
+  return out;
+}
+
+GraphInputs to_graph_inputs(MapInputs inputs) {
+  GraphInputs out;
+  for (const auto& [root, value] : inputs.constants) {
+    out.constants.emplace_back(root->slot, fitted(value.ptr(), root->type));
+  }
+  for (const MappedInput& input : inputs.mapped) {
+    out.mapped.emplace_back(input.root == nullptr ? -1 : input.root->slot, fitted(input));
+  }
+  out.plan = std::move(inputs.plan);
+  return out;
+}
+
+}  // namespace hypernodes::python

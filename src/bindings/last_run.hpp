@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "bindings/python.hpp"
+#include "hypernodes/statistics.hpp"
+
+namespace hypernodes::python {
+
+struct Plan;
+
+/// What the last run or map of a pipeline did, in each thread. Threads: REQUIRES the lock.
+class LastRuns {
+ public:
+  /// After the fast way, which does not count: every node of the plan ran for each row.
+  void set(const std::shared_ptr<const Plan>& plan, std::int64_t rows);
+  void set(Statistics statistics);
+  /// Of this thread; None if there is none.
+  nb::object get() const;
+
+ private:
+  struct Entry {
+    unsigned long thread = 0;
+    std::shared_ptr<const Plan> plan;  ///< After the fast way; else null, and `counted` counts.
+    std::int64_t rows = 0;
+    Statistics counted;
+  };
+  /// This thread's entry, made if it is not there: the first one from now on.
+  Entry& mine();
+
+  std::vector<Entry> entries_;
+};
+
+void bind_statistics(nb::module_& module);
+
+}  // namespace hypernodes::python

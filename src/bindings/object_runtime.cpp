@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "bindings/object_runtime.hpp"
+
+#include <exception>
+
+#include "bindings/object_cast.hpp"
+#include "bindings/object_codec.hpp"
+#include "bindings/python.hpp"
+#include "values/object_runtime.hpp"
+
+namespace hypernodes::python {
+namespace {
+
+/// Whether this thread may touch objects: while Python ends only the one that has the lock may,
+/// and afterwards none. What others still hold is leaked: the process is about to go.
+bool usable() noexcept { return alive() || (Py_IsInitialized() != 0 && PyGILState_Check() != 0); }
+
+void retain(void* object) noexcept {
+  if (!usable()) return;
+  const Locked lock;
+  Py_INCREF(static_cast<PyObject*>(object));
+}
+
+void release(void* object) noexcept {
+  if (!usable()) return;
+  const Locked lock;
+  Py_DECREF(static_cast<PyObject*>(object));
+}
+
+void release_many(const Value* values, std::size_t count) noexcept {
+  if (!usable()) return;
+  const Locked lock;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (values[i].kind() == Kind::kObject) Py_DECREF(static_cast<PyObject*>(values[i].as_object()));
+  }
+}
+
+bool equal(void* a, void* b) {
+  const Locked lock;
+  const int same =
+      PyObject_RichCompareBool(static_cast<PyObject*>(a), static_cast<PyObject*>(b), Py_EQ);
+  if (same < 0) PyErr_Clear();  // arrays, for one, have no truth value
+  return same > 0;
+}
+
+std::string repr(void* object) {
+  const Locked lock;
+  return std::string(text_of(owned(PyObject_Repr(static_cast<PyObject*>(object)))));
+}
+
+void* suspend() noexcept {
+  return alive() && PyGILState_Check() != 0 ? PyEval_SaveThread() : nullptr;
+}
+
+void restore(void* token) noexcept { PyEval_RestoreThread(static_cast<PyThreadState*>(token)); }
+
+bool encode(void* object, bool canonical, std::string& out, bool* unordered) {
+  const Locked lock;
+  return encode_object(static_cast<PyObject*>(object), canonical, out, unordered);
+}
+
+bool decode(std::string_view encoded, Value* out) {
+  const Locked lock;
+  return decode_object(encoded, out);
+}
+
+Value cast(void* object, const Type& type) {
+  const Locked lock;
+  return cast_object(static_cast<PyObject*>(object), type);
+}
+
+Column cast_many(const Value* values, std::int64_t rows, const Type& type) {
+  const Locked lock;
+  return cast_values(values, rows, type);
+}
+
+constexpr detail::ObjectRuntime kRuntime{
+    .retain = retain,
+    .release = release,
+    .release_many = release_many,
+    .encode = encode,
+    .decode = decode,
+    .cast = cast,
+    .cast_many = cast_many,
+    .equal = equal,
+    .repr = repr,
+    .suspend = suspend,
+    .restore = restore,
+};
+
+}  // namespace
+
+void install_object_runtime() { detail::install(&kRuntime); }
+
+}  // namespace hypernodes::python

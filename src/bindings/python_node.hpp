@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "bindings/python.hpp"
+#include "hypernodes/node.hpp"
+
+namespace hypernodes::python {
+
+/// A Python function as the body of a node.
+///
+/// Threads: any; takes the lock if the caller has not got it.
+/// Errors:  what the function raises, as nb::python_error.
+class PythonBody final : public NodeBody {
+ public:
+  struct Function {
+    nb::object call;      ///< The function.
+    nb::object keywords;  ///< Names of the last parameters, if they go by name; or None.
+    nb::object complete;  ///< For async functions: what makes a result of the awaitable; or None.
+    std::string name;     ///< In messages.
+    std::size_t inputs = 0;
+    std::size_t outputs = 1;
+    bool unpack = false;  ///< The function returns a sequence with a value for each output.
+  };
+
+  explicit PythonBody(const Function& function);
+
+  void run_row(const Value* const* arguments, Value* outputs) const override;
+  BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
+                        std::span<const NodeOutput> outputs) const override;
+
+ private:
+  void call_row(const Value* const* arguments, Value* outputs) const;
+  /// A new reference to what the function returns for these arguments.
+  nb::object call(PyObject** arguments) const;
+  void unpack(const nb::object& result, Value* outputs) const;
+
+  // Values, not nb::object: the last user may let go of them in a thread without the lock.
+  Value function_, keywords_, complete_;
+  std::string name_;
+  std::size_t inputs_, outputs_;
+  bool unpack_;
+};
+
+}  // namespace hypernodes::python

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "bindings/run.hpp"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/caches.hpp"
+#include "bindings/callbacks.hpp"
+#include "bindings/inputs.hpp"
+#include "bindings/records.hpp"
+#include "bindings/to_python.hpp"
+#include "engine/batches.hpp"
+#include "values/object_runtime.hpp"
+
+namespace hypernodes::python {
+namespace {
+
+/// Values of all slots of a graph, and which roots are given: on the stack for small graphs.
+class Slots {
+ public:
+  Slots(const Slots&) = delete;
+  Slots& operator=(const Slots&) = delete;
+  explicit Slots(const Graph& graph) : count_(graph.slots().size()) {
+    if (count_ > kFew) {
+      many_.resize(count_);
+      many_given_ = std::make_unique<bool[]>(count_);
+      values_ = many_.data();
+      given_ = many_given_.get();
+      return;
+    }
+    values_ = reinterpret_cast<Value*>(few_);
+    for (std::size_t i = 0; i < count_; ++i) new (values_ + i) Value();
+    for (int i = 0; i < graph.root_count(); ++i) few_given_[i] = false;
+    given_ = few_given_;
+  }
+  ~Slots() {
+    for (std::size_t i = 0; i < count_; ++i) drop(values_[i]);
+  }
+
+  Value& operator[](int slot) { return values_[slot]; }
+  Value* values() { return values_; }
+  const bool* given() const { return given_; }
+  void give(int slot, PyObject* object) {
+    drop(values_[slot]);
+    values_[slot] = object_value(object);
+    given_[slot] = true;
+  }
+
+ private:
+  static constexpr std::size_t kFew = 40;
+  const std::size_t count_;
+  alignas(Value) std::byte few_[kFew * sizeof(Value)];  // holds values whose drop() is all it takes
+  bool few_given_[kFew];
+  std::vector<Value> many_;
+  std::unique_ptr<bool[]> many_given_;
+  Value* values_;
+  bool* given_;
+};
+
+/// Lets other threads run while C++ nodes do.
+std::optional<Failure> run_plain_row(const Graph& graph, const Plan& plan, Slots& slots,
+                                     std::int64_t row) {
+  if (!plan.native) return run_row(graph, plan.selection, slots.values(), slots.given(), row);
+  const detail::Suspended others_may_run;
+  return run_row(graph, plan.selection, slots.values(), slots.given(), row);
+}
+
+nb::object record_of(const Plan& plan, Slots& slots) {
+  nb::object record = new_record(plan);
+  for (const Plan::Output& output : plan.outputs) {
+    const Value& value = slots[output.slot];
+    if (value.kind() == Kind::kObject) [[likely]] {
+      set_output(record, output, static_cast<PyObject*>(value.as_object()));
+    } else {
+      set_output(record, output, to_python(value).ptr());
+    }
+  }
+  return record;
+}
+
+nb::object run_plain(PythonGraph& graph, const std::shared_ptr<const Plan>& plan,
+                     const nb::dict& inputs) {
+  Slots slots(*graph.graph());
+  for (const Plan::Root& root : plan->roots) {
+    PyObject* const value = PyDict_GetItemWithError(inputs.ptr(), root.name.ptr());
+    if (value != nullptr) {
+      slots.give(root.slot, value);
+    } else if (!root.optional) {
+      if (PyErr_Occurred() != nullptr) throw nb::python_error();
+      require_inputs(graph, *plan, inputs);  // has the words
+    }
+  }
+  const auto failure = run_plain_row(*graph.graph(), *plan, slots, -1);
+  graph.last_runs().set(plan, 1);
+  if (failure) raise_failure(*failure);
+  return record_of(*plan, slots);
+}
+
+/// One mapped input of the fast way: its items as a tuple, and how rows count through them.
+struct Source {
+  int slot;
+  PyObject* const* items;
+  MapPlan::Counter counter;
+};
+
+/// Puts results together row by row.
+class Collector {
+ public:
+  Collector(const Plan& plan, Shape shape) : plan_(plan), shape_(shape) {
+    if (shape == Shape::kRecords) {
+      result_ = owned(PyList_New(0));
+      return;
+    }
+    result_ = new_record(plan);
+    for (const Plan::Output& output : plan.outputs) {
+      lists_.push_back(owned(PyList_New(0)));
+      set_output(result_, output, lists_.back().ptr());
+    }
+  }
+  void add(Slots& slots) {
+    if (shape_ == Shape::kRecords) {
+      check(PyList_Append(result_.ptr(), record_of(plan_, slots).ptr()));
+      return;
+    }
+    for (std::size_t i = 0; i < lists_.size(); ++i) {
+      check(PyList_Append(lists_[i].ptr(), to_python(slots[plan_.outputs[i].slot]).ptr()));
+    }
+  }
+  nb::object result() { return std::move(result_); }
+
+ private:
+  const Plan& plan_;
+  const Shape shape_;
+  nb::object result_;
+  std::vector<nb::object> lists_;
+};
+
+nb::object map_plain(PythonGraph& graph, const std::shared_ptr<const Plan>& plan, MapInputs& inputs,
+                     Shape shape) {
+  Slots slots(*graph.graph());
+  for (const auto& [root, value] : inputs.constants) slots.give(root->slot, value.ptr());
+  std::vector<Source> sources;
+  for (std::size_t i = 0; i < inputs.mapped.size(); ++i) {
+    MappedInput& input = inputs.mapped[i];
+    if (input.root == nullptr) continue;
+    if (!input.items.is_valid()) input.items = owned(PyList_AsTuple(to_list(input.column).ptr()));
+    sources.push_back(
+        {input.root->slot, &PyTuple_GET_ITEM(input.items.ptr(), 0), inputs.plan.inputs[i]});
+  }
+  Collector results(*plan, shape);
+  std::int64_t row = 0;
+  std::optional<Failure> failure;
+  for (; row < inputs.plan.rows; ++row) {
+    for (const Source& source : sources) {
+      slots.give(source.slot, source.items[inputs.plan.identity ? row : source.counter.item(row)]);
+    }
+    failure = run_row(*graph.graph(), plan->selection, slots.values(), slots.given(), row);
+    if (failure) break;
+    results.add(slots);
+    for (const int step : plan->selection.steps) {
+      const Graph::Step& done = graph.graph()->steps()[static_cast<std::size_t>(step)];
+      const auto outputs = static_cast<int>(done.node.outputs().size());
+      for (int i = 0; i < outputs; ++i) drop(slots[done.first_output + i]);
+    }
+  }
+  graph.last_runs().set(plan, row);
+  if (failure) raise_failure(*failure);
+  return results.result();
+}
+
+/// Counters, cache and callbacks of a run that is no plain one.
+class Session {
+ public:
+  Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks)
+      : graph_(graph),
+        state_(std::make_shared<RunState>()),
+        context_(cache_of(cache), callbacks_of(callbacks, state_)) {}
+  ~Session() {
+    state_->finish();
+    graph_.last_runs().set(context_.statistics());
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  RunContext& context() { return context_; }
+  void warn() { graph_.warn(context_.statistics().warnings); }
+
+ private:
+  PythonGraph& graph_;
+  std::shared_ptr<RunState> state_;
+  RunContext context_;
+  CurrentRun current_{state_};
+};
+
+void check_signals() {
+  const Locked lock;
+  check(PyErr_CheckSignals());
+}
+
+}  // namespace
+
+void raise_failure(const Failure& failure) {
+  try {
+    std::rethrow_exception(failure.error);
+  } catch (nb::python_error& error) {
+    std::string note = "hypernodes: node '" + failure.node + "'";
+    if (failure.row >= 0) note += ", row " + std::to_string(failure.row);
+    const nb::handle exception = error.value();
+    try {
+      const nb::object notes = nb::getattr(exception, "__notes__", nb::list());
+      // The same exception object may be raised twice.
+      if (!nb::cast<bool>(notes.attr("__contains__")(note))) exception.attr("add_note")(note);
+    } catch (nb::python_error&) {  // an exception class of its own mind: then without a note
+    }
+    throw;
+  }
+}
+
+nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle output_name,
+                          nb::handle cache, nb::handle callbacks) {
+  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
+  if (plan->plain && cache.is_none() && callbacks.is_none()) {
+    return run_plain(graph, plan, inputs);
+  }
+  const GraphInputs given = run_inputs(graph, *plan, inputs);
+  std::vector<Value> outputs;
+  {
+    Session session(graph, cache, callbacks);
+    const auto failure =
+        run_batch_of_one(*graph.graph(), plan->selection, given, session.context(), &outputs);
+    if (failure) raise_failure(*failure);
+    session.warn();
+  }
+  nb::object record = new_record(*plan);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    set_output(record, plan->outputs[i], to_python(outputs[i]).ptr());
+  }
+  return record;
+}
+
+nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
+                          std::string_view map_mode, nb::handle output_name, nb::handle cache,
+                          nb::handle callbacks, std::string_view outputs) {
+  const Shape shape = shape_of(outputs);
+  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
+  MapInputs given = map_inputs(graph, *plan, inputs, map_over, map_mode);
+  if (plan->plain && !plan->native && cache.is_none() && callbacks.is_none()) {
+    return map_plain(graph, plan, given, shape);
+  }
+  const std::int64_t rows = given.plan.rows;
+  const GraphInputs fitted = to_graph_inputs(std::move(given));
+  std::vector<Column> columns;
+  {
+    Session session(graph, cache, callbacks);
+    const Order order = sequential_order(*graph.graph(), plan->selection, session.context());
+    const auto failure = map_batches(*graph.graph(), plan->selection, fitted, session.context(),
+                                     order, &columns, check_signals);
+    if (failure) raise_failure(*failure);
+    session.warn();
+  }
+  return shaped(*plan, columns, rows, shape);
+}
+
+}  // namespace hypernodes::python

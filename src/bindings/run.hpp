@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bindings/graph.hpp"
+#include "bindings/python.hpp"
+#include "kernel/execute.hpp"
+
+namespace hypernodes::python {
+
+/// Runs a graph on one item on the sequential engine: a dict of the outputs.
+nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle output_name,
+                          nb::handle cache, nb::handle callbacks);
+
+/// Maps it over the inputs in `map_over`: a list of dicts ("records") or a dict of lists
+/// ("columns").
+nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
+                          std::string_view map_mode, nb::handle output_name, nb::handle cache,
+                          nb::handle callbacks, std::string_view outputs);
+
+/// Throws `failure` as its own exception; a Python one gets a note that names node and row.
+[[noreturn]] void raise_failure(const Failure& failure);
+
+}  // namespace hypernodes::python

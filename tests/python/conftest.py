@@ -1,0 +1,39 @@
+"""What all Python tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def node_library() -> Callable[[str], Path]:
+    """Gives the path of a node library that the build made for the tests."""
+
+    def find(name: str) -> Path:
+        path = ROOT / "build" / "release" / "tests" / "cpp" / f"lib{name}.so"
+        assert path.exists(), f"{path} is not there; build it with ./run build"
+        return path
+
+    return find
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[str]]:
+    """Gives the node calls so far, in this process or another, by what nodes logged themselves."""
+    log = tmp_path / "calls.log"
+    monkeypatch.setenv("HYPERNODES_TEST_CALLS", str(log))
+    return lambda: log.read_text().splitlines() if log.exists() else []
