@@ -4,10 +4,10 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import daft
 import pyarrow as pa
-from daft import col
 
+import daft
+from daft import col
 from workers.timing import Timed
 from workers.two_nodes import add_ten, double
 

@@ -62,7 +62,8 @@ struct DiskCacheOptions {
 /// Results in a directory on a local disk, in one LMDB file shared by any number of threads and
 /// processes. Copies share the open file; a directory is open once in a process, whoever asks.
 ///
-/// Errors: the constructor throws CacheError if `directory` cannot be made or opened. A damaged file
+/// Errors: the constructor throws CacheError if `directory` cannot be made or opened. A damaged
+/// file
 ///         is set aside as `records.mdb.damaged-<n>` and a new one begun.
 /// Cost:   a batch of sorted keys is one pass: 0.3 to 1 us a record.
 class DiskCache final : public Cache {

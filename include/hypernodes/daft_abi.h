@@ -66,9 +66,9 @@ struct FFI_ScalarFunction {
   /* The result's type for arguments of these types. Asked when planning and before each call. */
   int (*get_return_field)(const void* ctx, const struct ArrowSchema* args, size_t args_count,
                           struct ArrowSchema* result, char** error);
-  int (*call)(const void* ctx, const struct ArrowArray* args, const struct ArrowSchema* args_schemas,
-              size_t args_count, struct ArrowArray* result, struct ArrowSchema* result_schema,
-              char** error);
+  int (*call)(const void* ctx, const struct ArrowArray* args,
+              const struct ArrowSchema* args_schemas, size_t args_count, struct ArrowArray* result,
+              struct ArrowSchema* result_schema, char** error);
   void (*fini)(void* ctx);
 };
 
@@ -89,8 +89,8 @@ struct FFI_Module {
 } /* extern "C" */
 
 /* A drifted layout fails to build. */
-#define HYPERNODES_DAFT_ABI_AT(type, member, words)                     \
-  static_assert(offsetof(type, member) == (words) * sizeof(void*),      \
+#define HYPERNODES_DAFT_ABI_AT(type, member, words)                \
+  static_assert(offsetof(type, member) == (words) * sizeof(void*), \
                 "the layout of " #type "::" #member " is Daft's, not ours to change")
 
 static_assert(sizeof(void*) == 8 && sizeof(size_t) == 8);

@@ -34,7 +34,7 @@ struct Scope {
   std::string id;    ///< `pipeline_<...>`
   std::string name;  ///< The pipeline's, or its id.
   const Scope* parent = nullptr;
-  std::int64_t nodes = 0;  ///< How many this run needs.
+  std::int64_t nodes = 0;       ///< How many this run needs.
   const void* owner = nullptr;  ///< The graph.
 };
 
@@ -43,9 +43,9 @@ struct Event {
   EventKind kind{};
   const Scope* scope = nullptr;
   const Node* node = nullptr;
-  std::int64_t row = -1;    ///< Map item, from 0; -1 in a run.
-  std::int64_t total = 0;   ///< Map start: items.
-  double seconds = 0;       ///< End events: duration.
+  std::int64_t row = -1;   ///< Map item, from 0; -1 in a run.
+  std::int64_t total = 0;  ///< Map start: items.
+  double seconds = 0;      ///< End events: duration.
   const Digest* key = nullptr;
   /// Node start: its arguments. Node end: its outputs. Pipeline start and end: inputs and outputs,
   /// in the order of `names`. Each may be null for a value not given.

@@ -55,16 +55,17 @@ const void* core_address();
 }  // namespace detail
 
 /// Makes a shared library a node library, once in one of its sources:
-/// `HYPERNODES_LIBRARY(my_nodes, library) { library.add(hypernodes::node<twice>("doubled", {"x"})); }`
-#define HYPERNODES_LIBRARY(library_name, library)                                              \
-  static void hypernodes_fill_library(::hypernodes::Library& library);                         \
-  extern "C" __attribute__((visibility("default"))) const ::hypernodes::detail::LibraryEntry*  \
-  hypernodes_library() {                                                                       \
-    static const ::hypernodes::detail::LibraryEntry entry{                                     \
-        ::hypernodes::detail::kLibraryAbi, ::hypernodes::detail::core_address(), #library_name, \
-        hypernodes_fill_library};                                                              \
-    return &entry;                                                                             \
-  }                                                                                            \
+/// `HYPERNODES_LIBRARY(my_nodes, library) { library.add(hypernodes::node<twice>("doubled", {"x"}));
+/// }`
+#define HYPERNODES_LIBRARY(library_name, library)                                                  \
+  static void hypernodes_fill_library(::hypernodes::Library& library);                             \
+  extern "C" __attribute__((visibility("default"))) const ::hypernodes::detail::LibraryEntry*      \
+  hypernodes_library() {                                                                           \
+    static const ::hypernodes::detail::LibraryEntry entry{::hypernodes::detail::kLibraryAbi,       \
+                                                          ::hypernodes::detail::core_address(),    \
+                                                          #library_name, hypernodes_fill_library}; \
+    return &entry;                                                                                 \
+  }                                                                                                \
   static void hypernodes_fill_library(::hypernodes::Library& library)
 
 }  // namespace hypernodes

@@ -64,13 +64,13 @@ class Node {
     std::vector<NodeInput> inputs;
     std::vector<NodeOutput> outputs;
     std::shared_ptr<const NodeBody> body;
-    Digest code;                ///< Identity of the function; part of every key.
-    bool has_identity = true;   ///< False: the code has no reliable identity, so never cached.
-    bool cached = true;         ///< False: always runs, is never stored.
-    bool foreign = false;       ///< Its exceptions belong to another runtime: never wrapped.
+    Digest code;               ///< Identity of the function; part of every key.
+    bool has_identity = true;  ///< False: the code has no reliable identity, so never cached.
+    bool cached = true;        ///< False: always runs, is never stored.
+    bool foreign = false;      ///< Its exceptions belong to another runtime: never wrapped.
     /// Inputs that need no value although they have no fallback: an inner pipeline has one.
     std::vector<std::string> optional_inputs = {};
-    bool whole_batch = false;   ///< Wants a map's rows in one call (run_batch), not one by one.
+    bool whole_batch = false;  ///< Wants a map's rows in one call (run_batch), not one by one.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
   };
 
@@ -105,7 +105,7 @@ class Node {
 
 /// Names of outputs: one, or several for a function that returns a std::tuple.
 struct OutputNames : std::vector<std::string> {
-  OutputNames(const char* name) : vector{name} {}         // NOLINT(google-explicit-constructor)
+  OutputNames(const char* name) : vector{name} {}             // NOLINT(google-explicit-constructor)
   OutputNames(std::string name) : vector{std::move(name)} {}  // NOLINT(google-explicit-constructor)
   OutputNames(std::initializer_list<std::string> names) : vector(names) {}
 };

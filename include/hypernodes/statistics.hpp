@@ -18,7 +18,7 @@ struct NodeStatistics {
 /// What a run or map did.
 struct Statistics {
   std::map<std::string, NodeStatistics> nodes;  ///< By node name; inner pipelines' nodes too.
-  std::int64_t damaged_records = 0;  ///< Cache records that were there but not believed.
+  std::int64_t damaged_records = 0;             ///< Cache records that were there but not believed.
   std::vector<std::string> warnings;
 };
 

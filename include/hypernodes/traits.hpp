@@ -24,9 +24,9 @@ namespace hypernodes {
 /// float, double; std::string, std::string_view (inputs only); Bytes; std::vector<T>;
 /// std::optional<T>; std::map<K, T>; and structs named by HYPERNODES_STRUCT.
 ///
-/// A specialisation has `type()`, `to_value`, `from_value`, `append` (to a builder of that type) and
-/// `Reader`, which reads rows of a column of that type. from_value and Reader may borrow from what
-/// they read.
+/// A specialisation has `type()`, `to_value`, `from_value`, `append` (to a builder of that type)
+/// and `Reader`, which reads rows of a column of that type. from_value and Reader may borrow from
+/// what they read.
 template <typename T>
 struct Traits;
 
@@ -287,7 +287,7 @@ struct Traits<T> {
   }
   static Value to_value(const T& item) {
     std::vector<Value> fields;
-    each([&]<typename F>(const char*, F T::*member, std::size_t) {
+    each([&]<typename F>(const char*, F T::* member, std::size_t) {
       fields.push_back(Traits<F>::to_value(item.*member));
     });
     return Value::structure(detail::type_of<T>(), std::move(fields));
@@ -295,13 +295,13 @@ struct Traits<T> {
   static T from_value(const Value& value) {
     const Value fitted = value.cast(detail::type_of<T>());
     T item{};
-    each([&]<typename F>(const char*, F T::*member, std::size_t index) {
+    each([&]<typename F>(const char*, F T::* member, std::size_t index) {
       item.*member = Traits<F>::from_value(fitted.as_fields()[index]);
     });
     return item;
   }
   static void append(ColumnBuilder& builder, const T& item) {
-    each([&]<typename F>(const char*, F T::*member, std::size_t index) {
+    each([&]<typename F>(const char*, F T::* member, std::size_t index) {
       Traits<F>::append(builder.child(index), item.*member);
     });
     builder.append_struct();
@@ -310,7 +310,7 @@ struct Traits<T> {
     explicit Reader(const Column& c) : column(c) {}
     T operator[](std::int64_t row) const {
       T item{};
-      each([&]<typename F>(const char*, F T::*member, std::size_t index) {
+      each([&]<typename F>(const char*, F T::* member, std::size_t index) {
         item.*member = typename Traits<F>::Reader(column.field(index))[row];
       });
       return item;
@@ -337,7 +337,8 @@ struct Traits<T> {
 #define HYPERNODES_DETAIL_EXPAND2(...) \
   HYPERNODES_DETAIL_EXPAND1(HYPERNODES_DETAIL_EXPAND1(HYPERNODES_DETAIL_EXPAND1(__VA_ARGS__)))
 #define HYPERNODES_DETAIL_EXPAND1(...) __VA_ARGS__
-#define HYPERNODES_DETAIL_FIELD(Type, field) std::pair{#field, &Type::field}
+#define HYPERNODES_DETAIL_FIELD(Type, field) \
+  std::pair { #field, &Type::field }
 #define HYPERNODES_DETAIL_FIELDS(Type, field, ...) \
   HYPERNODES_DETAIL_FIELD(Type, field)             \
   __VA_OPT__(, HYPERNODES_DETAIL_FIELDS_AGAIN HYPERNODES_DETAIL_PARENS(Type, __VA_ARGS__))
@@ -345,8 +346,8 @@ struct Traits<T> {
 
 /// Makes a struct usable in nodes; in the struct's own namespace, after it:
 /// `struct Point { double x, y; }; HYPERNODES_STRUCT(Point, x, y)`. Python sees a dict.
-#define HYPERNODES_STRUCT(Type, ...)                                                   \
-  [[maybe_unused]] inline auto hypernodes_fields(Type*) {                              \
+#define HYPERNODES_STRUCT(Type, ...)                                                          \
+  [[maybe_unused]] inline auto hypernodes_fields(Type*) {                                     \
     return std::tuple{HYPERNODES_DETAIL_EXPAND(HYPERNODES_DETAIL_FIELDS(Type, __VA_ARGS__))}; \
   }
 

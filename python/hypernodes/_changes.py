@@ -15,5 +15,5 @@ current = 0
 
 def note() -> None:
     """Says that something changed that a graph may have been built from."""
-    global current  # noqa: PLW0603
+    global current
     current += 1

@@ -45,7 +45,7 @@ class Cache(ABC):
         """Returns figures about this cache; a plain one knows none."""
         return {}
 
-    def gc(self) -> None:
+    def gc(self) -> None:  # noqa: B027 (a subclass need not have it)
         """Drops what is not worth its place; a plain cache keeps everything."""
 
 

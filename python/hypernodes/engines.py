@@ -137,5 +137,3 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
 
         return DaftEngine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-

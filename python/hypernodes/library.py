@@ -56,7 +56,7 @@ class CppNode(HyperNode):
         """64 hex digits that identify the function: the library's content and the place in it."""
         return self._built.code
 
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:  # noqa: ARG002
+    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
         if self._built.cached != self._cache:
             self._built = self._built.with_cached(self._cache)
         return self._built
@@ -67,8 +67,10 @@ class CppNode(HyperNode):
         Raises:
             ExecutionError: If it fails, or an argument does not fit its C++ type.
         """
-        bound = self.__signature__.bind(*args, **kwargs).arguments
         names = self._built.input_names
+        if len(args) == len(names) and not kwargs:
+            return self._built.call(list(args), [True] * len(names))
+        bound = self.__signature__.bind(*args, **kwargs).arguments
         return self._built.call([bound.get(n) for n in names], [n in bound for n in names])
 
     def __repr__(self) -> str:
@@ -109,11 +111,11 @@ class Library:
 
     def __getattr__(self, name: str) -> CppNode:
         """The node of that name."""
-        try:
-            return self.__dict__["_nodes"][name]
-        except KeyError:
-            known = ", ".join(self.__dict__.get("_nodes", {}))
-            raise AttributeError(f"library has no node {name!r}; it has: {known}") from None
+        # Asked for before __init__ when it is copied or unpickled.
+        nodes: dict[str, CppNode] = self.__dict__.get("_nodes", {})
+        if name in nodes:
+            return nodes[name]
+        raise AttributeError(f"library has no node {name!r}; it has: {', '.join(nodes)}")
 
     def __getitem__(self, name: str) -> CppNode:
         """The node of that name."""

@@ -150,7 +150,7 @@ class Node(HyperNode, Generic[P, R]):
         """Whether it has a version for whole batches, too."""
         return False
 
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:  # noqa: ARG002
+    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
         if self._built is None:
             self._built = self._build()
         if self._built.cached != self._cache:
@@ -252,8 +252,10 @@ def _name_of(func: Callable[..., Any]) -> str:
 
 
 def _is_async(func: Callable[..., Any]) -> bool:
-    call = getattr(type(func), "__call__", None)
-    return inspect.iscoroutinefunction(func) or inspect.iscoroutinefunction(call)
+    if inspect.iscoroutinefunction(func):
+        return True
+    call = getattr(func, "__call__", None)  # noqa: B004 (its kind is asked, not whether it is there)
+    return inspect.iscoroutinefunction(call)
 
 
 def _parameters_of(func: Callable[..., Any], name: str) -> list[inspect.Parameter]:

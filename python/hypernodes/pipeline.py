@@ -43,6 +43,13 @@ class Pipeline:
     [{'doubled': 2}, {'doubled': 4}]
     """
 
+    # Built from the nodes as they were at _seen of _changes; see _refresh.
+    _seen: int
+    _built_from: tuple[str | None, list[_core.Node]] | None
+    _pruned: _core.Graph
+    _all: _core.Graph | None
+    _last_runs: _core.LastRuns
+
     def __init__(
         self,
         nodes: Sequence[HyperNode | Pipeline],
@@ -202,15 +209,15 @@ class Pipeline:
             PlanError: For missing inputs or unknown outputs, before any node runs (a ValueError).
             ExecutionError: If a C++ node fails; what a Python node raises comes out as it is.
         """
-        if engine is None:
-            engine = self._engine or _DEFAULT_ENGINE
-        if type(engine) is SeqEngine and not kwargs:
+        chosen: Any = self._engine or _DEFAULT_ENGINE if engine is None else engine
+        if type(chosen) is SeqEngine and not kwargs:
+            # What SeqEngine.run does, without its calls.
             cache = self._cache
             if cache is None:
-                cache = engine._cache
-            callbacks = self._callbacks or engine._callbacks
+                cache = chosen._cache
+            callbacks = self._callbacks or chosen._callbacks
             if callbacks:
-                engine._check_callbacks(callbacks)
+                chosen._check_callbacks(callbacks)
             if self._bound or type(inputs) is not dict:
                 inputs = self._merged(inputs)
             if output_name is None and self._seen == _changes.current:
@@ -218,7 +225,7 @@ class Pipeline:
             return self._native(output_name).run(inputs, output_name, cache, callbacks)
         merged = self._merged(inputs)
         self._native(output_name).check(merged, output_name)
-        return engine.run(self, merged, output_name, **kwargs)
+        return chosen.run(self, merged, output_name, **kwargs)
 
     def map(
         self,
@@ -250,9 +257,8 @@ class Pipeline:
         merged = self._merged(inputs)
         self._native(output_name).check(merged, output_name)
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
-        if engine is None:
-            engine = self.engine
-        return engine.map(self, merged, over, map_mode, output_name, **kwargs)
+        chosen: Any = self.engine if engine is None else engine
+        return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
 
     def as_node(
         self,
@@ -326,9 +332,8 @@ class Pipeline:
 
     def _forget(self) -> None:
         self._seen = -1
-        self._built_from: tuple[str | None, list[_core.Node]] | None = None
-        self._pruned: _core.Graph
-        self._all: _core.Graph | None = None
+        self._built_from = None
+        self._all = None
         self._last_runs = _core.LastRuns()
 
     def __repr__(self) -> str:
@@ -377,9 +382,7 @@ def _pruned_definition(node: HyperNode, siblings: Sequence[HyperNode]) -> _core.
         return node._definition()
 
 
-def _same(
-    a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]
-) -> bool:
+def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:
     if a[0] != b[0] or len(a[1]) != len(b[1]):
         return False
     return all(x is y for x, y in zip(a[1], b[1], strict=True))

@@ -19,8 +19,8 @@ __all__ = ["PipelineNode"]
 class PipelineNode(HyperNode):
     """Runs, or maps, its pipeline; made by `Pipeline.as_node`.
 
-    It refers to the pipeline: what is bound or set there later counts from the next run on. Equality
-    is identity.
+    It refers to the pipeline: what is bound or set there later counts from the next run on.
+    Equality is identity.
 
     Attributes:
         pipeline: The inner pipeline.
@@ -142,13 +142,16 @@ class PipelineNode(HyperNode):
             cache,
             callbacks,
         )
-        engine = self.pipeline._engine
+        engine: Any = self.pipeline._engine
         if engine is None or type(engine) is engines.SeqEngine:
             return definition
         return self._on_engine(engine, definition, [inner for inner, _ in mapping])
 
     def _on_engine(
-        self, engine: Any, definition: _core.Node, inner_outputs: list[str]  # noqa: ANN401
+        self,
+        engine: Any,  # noqa: ANN401
+        definition: _core.Node,
+        inner_outputs: list[str],
     ) -> _core.Node:
         """A node that has another engine run the pipeline."""
         names = definition.input_names
@@ -158,9 +161,7 @@ class PipelineNode(HyperNode):
 
         def run_on_engine(*values: Any) -> Any:  # noqa: ANN401
             given = zip(names, values, strict=True)
-            inputs = {
-                self.input_mapping.get(k, k): v for k, v in given if v is not _NOT_GIVEN
-            }
+            inputs = {self.input_mapping.get(k, k): v for k, v in given if v is not _NOT_GIVEN}
             results = self._run_inner(engine, self.pipeline.bound_inputs | inputs, wanted)
             return tuple(results) if several else results[0]
 
@@ -177,7 +178,10 @@ class PipelineNode(HyperNode):
         )
 
     def _run_inner(
-        self, engine: Any, inputs: dict[str, Any], wanted: list[str]  # noqa: ANN401
+        self,
+        engine: Any,  # noqa: ANN401
+        inputs: dict[str, Any],
+        wanted: list[str],
     ) -> list[Any]:
         """The values of the wanted inner outputs, whatever shape the engine gives them."""
         if self.map_over is None:

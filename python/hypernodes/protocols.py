@@ -16,9 +16,9 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs pipelines: any object with these two methods is an engine.
 
-    `Pipeline.run` and `Pipeline.map` call them with all inputs merged into a new dict, `map_over` as
-    a list, `output_name` as it was given, and hand on extra keyword arguments; they return the
-    result untouched.
+    `Pipeline.run` and `Pipeline.map` call them with all inputs merged into a new dict, `map_over`
+    as a list, `output_name` as it was given, and hand on extra keyword arguments, which an engine
+    may take; they return the result untouched.
     """
 
     def run(
@@ -26,7 +26,6 @@ class Engine(Protocol):
         pipeline: Pipeline,
         inputs: dict[str, Any],
         output_name: str | Sequence[str] | None = None,
-        **kwargs: Any,  # noqa: ANN401 (whatever the engine understands)
     ) -> Any:  # noqa: ANN401 (the engine decides)
         """Runs `pipeline` on one item."""
 
@@ -37,6 +36,5 @@ class Engine(Protocol):
         map_over: str | Sequence[str],
         map_mode: str = "zip",
         output_name: str | Sequence[str] | None = None,
-        **kwargs: Any,  # noqa: ANN401
     ) -> Any:  # noqa: ANN401
         """Runs `pipeline` on each item."""

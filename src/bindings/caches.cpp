@@ -123,7 +123,9 @@ class PythonCache final : public Cache {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       guarded([&] {
         const nb::object key = str_of(keys[i].hex());
-        if (!nb::cast<bool>(nb::bool_(object().attr("has")(key)))) return;
+        const int there = PyObject_IsTrue(nb::object(object().attr("has")(key)).ptr());
+        check(there);
+        if (there == 0) return;
         const nb::object value = object().attr("get")(key);
         std::vector<nb::object> values;
         if (Py_TYPE(value.ptr()) == several_.as_object()) {

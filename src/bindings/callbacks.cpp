@@ -67,6 +67,14 @@ nb::object dict_of(std::span<const Value* const> values, Name&& name) {
   return dict;
 }
 
+/// Whether `outer` is `scope` or around it.
+bool is_around(const Scope* outer, const Scope* scope) {
+  for (; scope != nullptr; scope = scope->parent) {
+    if (scope == outer) return true;
+  }
+  return false;
+}
+
 /// A hook's arguments before the context.
 std::vector<nb::object> arguments_of(const Event& event) {
   switch (event.kind) {
@@ -144,6 +152,7 @@ class CallbackList final : public Callback {
   }
 
   static void before(RunState& state, const Event& event) {
+    state.leave_maps(event.scope);
     switch (event.kind) {
       case EventKind::kPipelineStart:
         state.go_to(event.scope->parent);
@@ -153,7 +162,7 @@ class CallbackList final : public Callback {
       case EventKind::kMapStart:
         state.go_to(event.scope->parent);
         state.describe(*event.scope);
-        state.begin_map(event.total);
+        state.begin_map(event.scope, event.total);
         break;
       case EventKind::kMapItemStart:
         state.go_to(event.scope->parent);
@@ -188,7 +197,7 @@ class CallbackList final : public Callback {
 
   static void after(RunState& state, const Event& event) {
     if (event.kind == EventKind::kPipelineEnd) state.go_to(event.scope->parent);
-    if (event.kind == EventKind::kMapEnd) state.end_map();
+    if (event.kind == EventKind::kMapEnd) state.leave_maps(event.scope->parent);
   }
 
   std::shared_ptr<RunState> state_;
@@ -203,13 +212,7 @@ nb::handle RunState::context() {
 }
 
 void RunState::go_to(const Scope* scope) {
-  const auto around = [&](const Scope* entered) {
-    for (const Scope* each = scope; each != nullptr; each = each->parent) {
-      if (each == entered) return true;
-    }
-    return false;
-  };
-  while (!entered_.empty() && !around(entered_.back())) {
+  while (!entered_.empty() && !is_around(entered_.back(), scope)) {
     entered_.pop_back();
     context().attr("pop_pipeline")();
   }
@@ -235,17 +238,17 @@ void RunState::describe(const Scope& scope) {
     }
   }
   metadata["total_nodes"] = scope.nodes;
-  metadata["pipeline_name"] = scope.name == scope.id ? id : scope.name;
+  metadata["pipeline_name"] = str_of(scope.name == scope.id ? id : scope.name);
   metadata["node_ids"] = node_ids;
   context().attr("set_pipeline_metadata")(str_of(id), metadata);
 }
 
 void RunState::set(const char* key, const nb::object& value) { context().attr("set")(key, value); }
 
-void RunState::begin_map(std::int64_t items) {
+void RunState::begin_map(const Scope* scope, std::int64_t items) {
   nb::list before;
   for (const char* key : kMapKeys) before.append(context().attr("get")(key));
-  outer_maps_.push_back(before);
+  maps_.push_back({scope, before});
   set("_in_map", nb::bool_(true));
   set("_map_total_items", number(items));
 }
@@ -255,17 +258,19 @@ void RunState::begin_item(std::int64_t index) {
   set("_map_item_start_time", nb::module_::import_("time").attr("time")());
 }
 
-void RunState::end_map() {
-  if (outer_maps_.empty()) return;
-  for (std::size_t i = 0; i < kMapKeys.size(); ++i) set(kMapKeys[i], outer_maps_.back()[i]);
-  if (outer_maps_.size() == 1) set("_in_map", nb::bool_(false));
-  outer_maps_.pop_back();
+void RunState::leave_maps(const Scope* scope) {
+  while (!maps_.empty() && !is_around(maps_.back().scope, scope)) {
+    const nb::object before = std::move(maps_.back().before);
+    maps_.pop_back();
+    for (std::size_t i = 0; i < kMapKeys.size(); ++i) set(kMapKeys[i], before[i]);
+    if (maps_.empty()) set("_in_map", nb::bool_(false));
+  }
 }
 
 void RunState::finish() {
   if (!context_.is_valid()) return;
   go_to(nullptr);
-  while (!outer_maps_.empty()) end_map();
+  leave_maps(nullptr);
 }
 
 CurrentRun::CurrentRun(std::shared_ptr<RunState> state)

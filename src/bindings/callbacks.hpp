@@ -24,19 +24,25 @@ class RunState {
   /// Leaves what is not `scope` or around it, and enters what is missing. Null: leaves all.
   void go_to(const Scope* scope);
   void describe(const Scope& scope);
-  /// A map begins, comes to an item, ends: keeps `_in_map` and the like in the context.
-  void begin_map(std::int64_t items);
+  /// A map begins, or comes to an item: keeps `_in_map` and the like in the context.
+  void begin_map(const Scope* scope, std::int64_t items);
   void begin_item(std::int64_t index);
-  void end_map();
+  /// Leaves the maps that are neither `scope`'s nor around it. Null: all.
+  void leave_maps(const Scope* scope);
   /// After the run, which may have failed: leaves everything.
   void finish();
 
  private:
+  struct Map {
+    const Scope* scope;
+    nb::object before;  ///< What the context held.
+  };
+
   void set(const char* key, const nb::object& value);
 
   nb::object context_;
   std::vector<const Scope*> entered_;
-  std::vector<nb::object> outer_maps_;  ///< For each map around: what the context held before it.
+  std::vector<Map> maps_;
 };
 
 /// Makes `state` the one that nested pipelines with callbacks of their own use in this thread.

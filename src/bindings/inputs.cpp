@@ -108,9 +108,8 @@ std::string where(const PythonGraph& graph, const std::vector<std::string>& map_
 
 [[noreturn]] void refuse_items(const std::string& name, nb::handle value,
                                const std::string& where) {
-  throw PlanError(
-      "Parameter '" + name + "' is in map_over but value is not a list, it is " + type_text(value),
-      where, "pass a list, tuple, range, array or Arrow column");
+  throw PlanError("Parameter '" + name + "' is in map_over but value is not a list", where,
+                  "pass a list, tuple, range, array or Arrow column, not " + type_text(value));
 }
 
 const Plan::Root* root_of(const Plan& plan, nb::handle name) {

@@ -20,7 +20,7 @@ PyObject* pointer(const Value& value) { return static_cast<PyObject*>(value.as_o
 
 [[noreturn]] void raise_output_error(const std::string& text) {
   const nb::object type = package_attribute("exceptions", "OutputError");
-  PyErr_SetObject(type.ptr(), type(text).ptr());
+  PyErr_SetObject(type.ptr(), type(str_of(text)).ptr());
   throw nb::python_error();
 }
 

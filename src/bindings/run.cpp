@@ -194,6 +194,17 @@ class Session {
   CurrentRun current_{state_};
 };
 
+/// PEP 678. The same exception object may be raised twice: it gets each note once.
+void add_note(nb::handle exception, const nb::object& note) {
+  try {
+    const nb::object notes = nb::getattr(exception, "__notes__", nb::list());
+    const int there = PySequence_Contains(notes.ptr(), note.ptr());
+    check(there);
+    if (there == 0) exception.attr("add_note")(note);
+  } catch (nb::python_error&) {  // an exception class with a mind of its own: then without
+  }
+}
+
 void check_signals() {
   const Locked lock;
   check(PyErr_CheckSignals());
@@ -207,13 +218,7 @@ void raise_failure(const Failure& failure) {
   } catch (nb::python_error& error) {
     std::string note = "hypernodes: node '" + failure.node + "'";
     if (failure.row >= 0) note += ", row " + std::to_string(failure.row);
-    const nb::handle exception = error.value();
-    try {
-      const nb::object notes = nb::getattr(exception, "__notes__", nb::list());
-      // The same exception object may be raised twice.
-      if (!nb::cast<bool>(notes.attr("__contains__")(note))) exception.attr("add_note")(note);
-    } catch (nb::python_error&) {  // an exception class of its own mind: then without a note
-    }
+    add_note(error.value(), str_of(note));
     throw;
   }
 }

@@ -21,8 +21,8 @@ void set_inputs(Batch& batch, const GraphInputs& inputs) {
     const auto& [slot, items] = inputs.mapped[i];
     if (slot < 0 || slot >= batch.graph.root_count()) continue;  // counts rows only
     if (inputs.plan.identity) {
-      batch.set_input(slot, batch.rows == items.size() ? items
-                                                       : items.slice(batch.first_row, batch.rows));
+      batch.set_input(
+          slot, batch.rows == items.size() ? items : items.slice(batch.first_row, batch.rows));
       continue;
     }
     std::vector<std::int64_t> rows(static_cast<std::size_t>(batch.rows));
@@ -65,8 +65,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
     failure = execute_batch(batch, frame, context, order);
     if (failure) break;
     for (std::size_t i = 0; i < parts.size() && !failure; ++i) {
-      parts[i].push_back(
-          read_output(batch, selection.outputs[i], frame, context, &failure));
+      parts[i].push_back(read_output(batch, selection.outputs[i], frame, context, &failure));
     }
     if (between) between();
   }
@@ -123,10 +122,10 @@ void require_inputs(const Graph& graph, const Selection& selection,
   if (missing.empty()) return;
   const std::vector<std::string> required =
       missing_inputs(graph, selection, [](int) { return false; });
-  throw PlanError("Missing required input(s): " + quoted(missing) +
-                      ". Required inputs: " + quoted(required),
-                  graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
-                  "pass them, bind them, or give the parameters defaults");
+  throw PlanError(
+      "Missing required input(s): " + quoted(missing) + ". Required inputs: " + quoted(required),
+      graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
+      "pass them, bind them, or give the parameters defaults");
 }
 
 }  // namespace hypernodes

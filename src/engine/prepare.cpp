@@ -62,7 +62,8 @@ PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
     given[static_cast<std::size_t>(slot)] = true;
     inputs_.constants.emplace_back(slot, *value);
   }
-  require_inputs(graph, selection(), [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
+  require_inputs(graph, selection(),
+                 [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
 }
 
 PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
@@ -97,7 +98,8 @@ PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
     given[static_cast<std::size_t>(slot)] = true;
     if (!mapped) inputs_.constants.emplace_back(slot, *value);
   }
-  require_inputs(graph, selection(), [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
+  require_inputs(graph, selection(),
+                 [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
   inputs_.plan = plan_map(names, lengths, options.mode);
 }
 

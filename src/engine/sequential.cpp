@@ -19,9 +19,9 @@ Outputs SequentialEngine::run(const Pipeline& pipeline, const Inputs& inputs,
   const auto failure =
       run_batch_of_one(graph, prepared.selection(), prepared.inputs(), context, &values);
   if (failure) raise(*failure);
-  Outputs outputs(std::make_shared<const std::vector<std::string>>(
-                      prepared.selection().output_names),
-                  std::move(values));
+  Outputs outputs(
+      std::make_shared<const std::vector<std::string>>(prepared.selection().output_names),
+      std::move(values));
   outputs.statistics = context.statistics();
   return outputs;
 }
@@ -32,9 +32,9 @@ Columns SequentialEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const PreparedRun prepared(pipeline, inputs, options);
   RunContext context(pipeline.cache(), pipeline.callbacks());
   std::vector<Column> columns;
-  const auto failure = map_batches(graph, prepared.selection(), prepared.inputs(), context,
-                                   sequential_order(graph, prepared.selection(), context),
-                                   &columns);
+  const auto failure =
+      map_batches(graph, prepared.selection(), prepared.inputs(), context,
+                  sequential_order(graph, prepared.selection(), context), &columns);
   if (failure) raise(*failure);
   Columns outputs(prepared.selection().output_names, std::move(columns));
   outputs.statistics = context.statistics();

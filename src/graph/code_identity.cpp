@@ -91,8 +91,8 @@ Module module_of(const void* address) {
 Digest code_identity(const void* address, const char* type) {
   const Module module = module_of(address);
   std::string text = "C++ function\n" + module.content + '\n' + type + '\n';
-  codec::put_word(text, static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address) -
-                                                   module.base));
+  codec::put_word(
+      text, static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address) - module.base));
   return Digest::of_bytes(text);
 }
 

@@ -33,8 +33,7 @@ std::string describe_cycle(const std::vector<Node>& nodes, const std::vector<int
     path.push_back(current);
     for (const NodeInput& input : nodes[static_cast<std::size_t>(current)].inputs()) {
       const auto producer = producers.find(input.name);
-      if (producer == producers.end() ||
-          waiting[static_cast<std::size_t>(producer->second)] == 0) {
+      if (producer == producers.end() || waiting[static_cast<std::size_t>(producer->second)] == 0) {
         continue;
       }
       current = producer->second;
@@ -155,8 +154,8 @@ void Graph::check_types() const {
       const int slot = step.inputs[i];
       const NodeInput& input = step.node.inputs()[i];
       if (slot < roots_ || input.type.accepts(slot_type(slot))) continue;
-      const Step& source = steps_[static_cast<std::size_t>(
-          producer_[static_cast<std::size_t>(slot)])];
+      const Step& source =
+          steps_[static_cast<std::size_t>(producer_[static_cast<std::size_t>(slot)])];
       throw TypeError("Output '" + input.name + "' of node '" + source.node.name() + "' is " +
                           slot_type(slot).name() + ", but node '" + step.node.name() +
                           "' takes it as " + input.type.name(),

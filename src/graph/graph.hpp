@@ -33,8 +33,8 @@ class Graph {
  public:
   struct Step {
     Node node;
-    std::vector<int> inputs;   ///< Slots, in the order of the node's parameters.
-    int first_output;          ///< Slot of its first output; the others follow.
+    std::vector<int> inputs;  ///< Slots, in the order of the node's parameters.
+    int first_output;         ///< Slot of its first output; the others follow.
   };
 
   /// Throws: DependencyError for two producers of a name, CycleError, TypeError for an output that
@@ -79,7 +79,7 @@ class Graph {
   std::vector<Type> types_;
   std::vector<bool> optional_;
   std::vector<Kind> root_kinds_;  ///< The one kind a root's readers take; kNull if they differ.
-  std::vector<int> producer_;  ///< Step of each slot; -1 for a root.
+  std::vector<int> producer_;     ///< Step of each slot; -1 for a root.
   std::unordered_map<std::string, int> by_name_;
   int roots_ = 0;
   bool has_nested_ = false;
@@ -87,6 +87,7 @@ class Graph {
   Selection all_;
 };
 
+class BatchExecutor;
 class Cache;
 class Callback;
 
@@ -99,13 +100,14 @@ class NestedPipeline {
   };
 
   std::shared_ptr<const Graph> graph;
-  Selection selection;             ///< What the node's outputs need, in the node's order.
-  std::vector<int> input_slots;    ///< For each input of the node, the inner root it feeds.
-  std::vector<bool> mapped;        ///< For each input of the node, whether it is mapped over.
+  Selection selection;           ///< What the node's outputs need, in the node's order.
+  std::vector<int> input_slots;  ///< For each input of the node, the inner root it feeds.
+  std::vector<bool> mapped;      ///< For each input of the node, whether it is mapped over.
   MapMode mode = MapMode::kZip;
   std::vector<Bound> bound;
-  std::shared_ptr<Cache> cache;    ///< Its own, or null: the outer one's.
+  std::shared_ptr<Cache> cache;                      ///< Its own, or null: the outer one's.
   std::vector<std::shared_ptr<Callback>> callbacks;  ///< Its own, or none: the outer one's.
+  std::shared_ptr<const BatchExecutor> executor;  ///< Its own engine's, or null: the outer one's.
 
   bool is_map() const {
     for (const bool input : mapped) {

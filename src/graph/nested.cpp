@@ -72,6 +72,7 @@ Node make_nested_node(const NestedRequest& request) {
   nested->graph = request.graph;
   nested->cache = request.cache;
   nested->callbacks = request.callbacks;
+  nested->executor = request.executor;
   nested->mode = request.mode;
 
   // Outputs: the mapped ones, or all; as a selection in sorted inner order.
@@ -126,7 +127,8 @@ Node make_nested_node(const NestedRequest& request) {
                                   nested->is_map() && !object ? Type::list(type) : type});
   }
   for (const int index : nested->selection.steps) {
-    const Node::Definition& inner = graph.steps()[static_cast<std::size_t>(index)].node.definition();
+    const Node::Definition& inner =
+        graph.steps()[static_cast<std::size_t>(index)].node.definition();
     // Skipping the whole would skip a node that must always run.
     definition.cached &= inner.cached;
     definition.foreign |= inner.foreign;

@@ -22,6 +22,7 @@ struct NestedRequest {
   bool cached = true;
   std::shared_ptr<Cache> cache = nullptr;
   std::vector<std::shared_ptr<Callback>> callbacks = {};
+  std::shared_ptr<const BatchExecutor> executor = nullptr;
 };
 
 /// Throws: DependencyError for a name that the inner pipeline does not have.

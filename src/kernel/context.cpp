@@ -3,10 +3,17 @@
 
 #include <algorithm>
 
+#include "values/object_runtime.hpp"
+
 namespace hypernodes {
 
 void RunContext::emit(const Callbacks& callbacks, const Event& event) {
-  const std::lock_guard lock(delivery_);
+  std::unique_lock lock(delivery_, std::try_to_lock);
+  if (!lock) {
+    // Who delivers now may need the object runtime's lock, which this thread may have.
+    const detail::Suspended others_may_run;
+    lock.lock();
+  }
   for (const auto& callback : callbacks) callback->on_event(event);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -12,6 +11,7 @@
 #include "graph/graph.hpp"
 #include "hypernodes/column.hpp"
 #include "hypernodes/event.hpp"
+#include "kernel/arena.hpp"
 #include "kernel/context.hpp"
 #include "kernel/lane.hpp"
 
@@ -26,17 +26,17 @@ enum class Order : std::uint8_t {
 /// What stopped a batch. The rows before `row` are done, and stored if a cache is there.
 struct Failure {
   std::exception_ptr error;
-  std::string node;      ///< The innermost node.
+  std::string node;       ///< The innermost node.
   std::int64_t row = -1;  ///< In the outermost map; -1 in a run.
 };
 
 /// Which pipeline a batch belongs to, and how its events are told.
 struct Frame {
   Scope scope;
-  Cache* cache = nullptr;              ///< Null: nothing is cached.
+  Cache* cache = nullptr;                ///< Null: nothing is cached.
   const Callbacks* callbacks = nullptr;  ///< Null or empty: no events.
-  bool map = false;                    ///< Rows are items of a map, else the one row of a run.
-  bool item_events = true;             ///< Tell pipeline and item events of each row, too.
+  bool map = false;                      ///< Rows are items of a map, else the one row of a run.
+  bool item_events = true;               ///< Tell pipeline and item events of each row, too.
 };
 
 /// The outermost frame of a run or map of `graph`.
@@ -62,7 +62,7 @@ struct Batch {
   std::int64_t rows;
   std::int64_t first_row = 0;  ///< Number of row 0 in the map.
   std::vector<Lane> lanes;     ///< By slot.
-  std::deque<std::string> payloads;  ///< What hits in the lanes point to.
+  Arena payloads;              ///< What hits in the lanes point to.
 };
 
 /// Runs what `batch.selection` needs: digests rows, looks them up, runs the misses, stores them,
@@ -74,6 +74,17 @@ struct Batch {
 /// Threads: distinct batches of one context may be executed at once.
 std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContext& context,
                                      Order order);
+
+/// How an engine executes the batch of a nested pipeline that asks for that engine.
+/// Threads: const functions may be called at once.
+class BatchExecutor {
+ public:
+  virtual ~BatchExecutor() = default;
+  /// As execute_batch, but that the selection's output lanes are set to columns, and that nothing
+  /// is left of the rows before a failure but their records in the cache.
+  virtual std::optional<Failure> execute(Batch& batch, const Frame& frame,
+                                         RunContext& context) const = 0;
+};
 
 /// All rows of an output, or input, after execute_batch. Cost: decodes the hits.
 /// A hit whose record turns out not to fit is computed again: may return a failure.
@@ -87,7 +98,8 @@ Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr erro
 [[noreturn]] void raise(const Failure& failure);
 
 /// Runs one row without cache and events; the fast way through a pipeline.
-/// REQUIRES: graph has no nested pipeline; `slots` holds a value for each slot, roots filled; a root
+/// REQUIRES: graph has no nested pipeline; `slots` holds a value for each slot, roots filled; a
+/// root
 ///           whose `given` is false has a default in every node that reads it.
 /// Returns a failure of row `row`.
 std::optional<Failure> run_row(const Graph& graph, const Selection& selection, Value* slots,

@@ -148,8 +148,8 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     state.keys.assign(at(batch_.rows), Lane::kUnknown);
     state.looked_up.assign(at(batch_.rows), false);
   }
-  std::vector<std::int64_t> wanted;
-  std::vector<Digest> keys;
+  detail::RecycledVector<std::int64_t> wanted;
+  detail::RecycledVector<Digest> keys;
   wanted.reserve(rows.size());
   keys.reserve(rows.size());
   std::vector<EncodedOutput> outputs;
@@ -160,8 +160,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (const auto waiting = writes_->find(key)) {
       if (parse_outputs(key, *waiting, state.outputs(), outputs)) {
         for (std::size_t i = 0; i < outputs.size(); ++i) {
-          const std::string& kept = batch_.payloads.emplace_back(outputs[i].payload);
-          output_lane(state, i).set_hit(row, kept, outputs[i].digest);
+          take_hit(state, i, row, outputs[i]);
         }
         ++state.cached;
         continue;
@@ -172,34 +171,23 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   }
   if (keys.empty()) return;
 
-  // The store's bytes live during the visit only: gather them, and point into them afterwards.
-  struct Found {
-    std::int64_t row;
-    std::size_t output, begin, size;
-    Digest digest;
-  };
-  std::vector<Found> found;
-  found.reserve(keys.size() * state.outputs());
-  std::string& bytes = batch_.payloads.emplace_back();
-  {
-    const detail::Suspended others_may_run;
-    frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-      if (!parse_outputs(keys[index], record, state.outputs(), outputs)) {
-        context_.count_damaged();
-        return;
-      }
-      for (std::size_t i = 0; i < outputs.size(); ++i) {
-        found.push_back({wanted[index], i, bytes.size(), outputs[i].payload.size(),
-                         outputs[i].digest});
-        bytes += outputs[i].payload;
-      }
-      ++state.cached;
-    });
-  }
-  for (const Found& item : found) {
-    output_lane(state, item.output)
-        .set_hit(item.row, std::string_view(bytes).substr(item.begin, item.size), item.digest);
-  }
+  const detail::Suspended others_may_run;
+  frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
+    if (!parse_outputs(keys[index], record, state.outputs(), outputs)) {
+      context_.count_damaged();
+      return;
+    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) take_hit(state, i, wanted[index], outputs[i]);
+    ++state.cached;
+  });
+}
+
+void Execution::take_hit(StepState& state, std::size_t output, std::int64_t row,
+                         const EncodedOutput& found) {
+  // The store's bytes live during the visit only.
+  const bool held = Lane::holds(found.digest, found.payload);
+  output_lane(state, output)
+      .set_hit(row, held ? std::string_view() : batch_.payloads.keep(found.payload), found.digest);
 }
 
 bool Execution::take_computed(StepState& state, std::int64_t row) {
@@ -315,8 +303,7 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   return std::nullopt;
 }
 
-void Execution::keep(StepState& state, std::int64_t row, Value* outputs,
-                     std::int64_t nanoseconds) {
+void Execution::keep(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds) {
   if (writes_ == nullptr) {
     for (std::size_t i = 0; i < state.outputs(); ++i) {
       output_lane(state, i).set_value(row, std::move(outputs[i]));
@@ -452,14 +439,17 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   const auto count = all_rows ? limit_ : static_cast<std::int64_t>(rows.size());
   std::optional<Failure> failure;
   BatchResult result;
-  const auto row_at = [&](std::int64_t i) {
-    return all_rows && rows.empty() ? i : rows[at(i)];
-  };
+  const auto row_at = [&](std::int64_t i) { return all_rows && rows.empty() ? i : rows[at(i)]; };
   std::int64_t elapsed = 0;
   if (definition.nested != nullptr) {
     const auto start = Clock::now();
     result = run_nested(state, rows, &failure);
     elapsed = nanoseconds_since(start);
+    if (result.outputs.empty()) {  // it failed before any row was done
+      for (const NodeOutput& output : definition.outputs) {
+        result.outputs.push_back(Column::of(output.type, {}));
+      }
+    }
   } else {
     std::vector<Column> columns;
     try {

@@ -39,8 +39,8 @@ class Execution {
   /// One node and what is known of its rows.
   struct StepState {
     const Graph::Step* step = nullptr;
-    std::optional<KeyMaker> keys_of;  ///< Only if its results are cached.
-    std::vector<Digest> keys;         ///< By row; kUnknown if the row cannot be cached.
+    std::optional<KeyMaker> keys_of;      ///< Only if its results are cached.
+    detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
     std::int64_t ran = 0, cached = 0, nanoseconds = 0;
 
@@ -56,13 +56,14 @@ class Execution {
   // Keys and look-ups.
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
+  void take_hit(StepState& state, std::size_t output, std::int64_t row, const EncodedOutput& found);
   bool take_computed(StepState& state, std::int64_t row);
 
   // One row.
   std::optional<Failure> run_one(StepState& state, std::int64_t row);
   /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
-  const Value* argument(const StepState& state, std::size_t input, std::int64_t row,
-                        Value& scratch, std::optional<Failure>* failure);
+  const Value* argument(const StepState& state, std::size_t input, std::int64_t row, Value& scratch,
+                        std::optional<Failure>* failure);
   /// Runs the producer of `slot` for a hit whose record, though its checksum was right, does not
   /// decode as the slot's type.
   std::optional<Failure> compute_again(int slot, std::int64_t row);
@@ -79,8 +80,7 @@ class Execution {
 
   // Pipelines as nodes.
   BatchResult run_nested(StepState& state, const Rows& rows, std::optional<Failure>* failure);
-  BatchResult run_nested_plain(StepState& state, const Rows& rows,
-                               std::optional<Failure>* failure);
+  BatchResult run_nested_plain(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   BatchResult run_nested_map(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   /// Runs the inner rows; `counts` says how many belong to each outer row, null means one each.
   BatchResult run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
@@ -97,7 +97,9 @@ class Execution {
   void tell_cached(StepState& state, std::int64_t row);
   void tell_error(const StepState& state, std::int64_t row, std::exception_ptr error);
   Failure fail(const StepState& state, std::int64_t row, std::exception_ptr error);
-  std::int64_t event_row(std::int64_t row) const { return frame_.map ? batch_.first_row + row : -1; }
+  std::int64_t event_row(std::int64_t row) const {
+    return frame_.map ? batch_.first_row + row : -1;
+  }
 
   Lane& lane(int slot) { return batch_.lanes[static_cast<std::size_t>(slot)]; }
   Lane& output_lane(const StepState& state, std::size_t output) {
@@ -112,7 +114,7 @@ class Execution {
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
   std::vector<StepState> steps_;
-  KeyTable computed_;  ///< Key to the row that has, or will have, its result.
+  KeyTable computed_;                       ///< Key to the row that has, or will have, its result.
   std::optional<Failure> pending_failure_;  ///< Of a row after those being run.
   std::int64_t limit_ = 0;  ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;

@@ -21,7 +21,8 @@ class KeyTable {
     return size_ == 0 ? -1 : entries_[slot(key)].number;
   }
 
-  /// Gives `key` a number >= 0 unless it has one. Returns the one it has now, and whether it is new.
+  /// Gives `key` a number >= 0 unless it has one. Returns the one it has now, and whether it is
+  /// new.
   std::pair<std::int64_t, bool> insert(const Digest& key, std::int64_t number) {
     if ((size_ + 1) * 2 > entries_.size()) grow();
     Entry& entry = entries_[slot(key)];

@@ -61,10 +61,11 @@ void Lane::start(const Type& type, std::int64_t rows) {
 }
 
 void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest) {
-  if (payloads_.empty()) payloads_.resize(states_.size());
-  payloads_[at(row)] = payload;
   states_[at(row)] = State::kHit;
   set_digest(row, digest);
+  if (payload.empty()) return;
+  if (payloads_.empty()) payloads_.resize(states_.size());
+  payloads_[at(row)] = payload;
 }
 
 void Lane::set_value(std::int64_t row, Value value) {
@@ -91,7 +92,7 @@ void Lane::set_computed(Column column, const std::vector<std::int64_t>& rows) {
 
 void Lane::copy_row(std::int64_t from, std::int64_t to) {
   const State state = states_[at(from)];
-  if (state == State::kHit) payloads_[at(to)] = payloads_[at(from)];
+  if (state == State::kHit && !payloads_.empty()) payloads_[at(to)] = payloads_[at(from)];
   if (state == State::kValue) values_[at(to)] = values_[at(from)];
   if (state == State::kComputed) index_[at(to)] = index_[at(from)];
   states_[at(to)] = state;
@@ -130,8 +131,9 @@ void Lane::digest_column() {
   digested_ = true;
 }
 
-std::optional<Value> Lane::decode(std::int64_t row) const {
-  return codec::decode(payloads_[at(row)], type_);
+std::string_view Lane::payload(std::int64_t row) const {
+  if (!payloads_.empty() && payloads_[at(row)].data() != nullptr) return payloads_[at(row)];
+  return digests_[at(row)].significant().substr(1);
 }
 
 const Value* Lane::value(std::int64_t row, Value& scratch) {
@@ -155,7 +157,7 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
       scratch = column_[index_[at(row)]];
       return &scratch;
     case State::kHit: {
-      std::optional<Value> value = decode(row);
+      std::optional<Value> value = codec::decode(payload(row), type_);
       if (!value) return nullptr;
       set_value(row, *std::move(value));
       return &values_[at(row)];
@@ -207,7 +209,7 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
         builder.append(values_[at(row)]);
         break;
       case State::kHit:
-        good = codec::decode(payloads_[at(row)], builder);
+        good = codec::decode(payload(row), builder);
         break;
       default:
         good = false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hypernodes/column.hpp"
+#include "hypernodes/detail/recycled.hpp"
 #include "hypernodes/digest.hpp"
 #include "hypernodes/value.hpp"
 
@@ -45,7 +46,11 @@ class Lane {
   const Type& type() const { return type_; }
 
   State state(std::int64_t row) const { return states_[static_cast<std::size_t>(row)]; }
-  /// `payload` must outlive the lane.
+  /// Whether `digest` is the payload itself, so that nobody else need keep it.
+  static bool holds(const Digest& digest, std::string_view payload) {
+    return digest.bytes[0] == payload.size() && digest.significant().substr(1) == payload;
+  }
+  /// `payload` must outlive the lane; an empty one means that `digest` holds it.
   void set_hit(std::int64_t row, std::string_view payload, const Digest& digest);
   void set_value(std::int64_t row, Value value);
   /// Rows `rows[i]` take row i of `column`, as far as it goes.
@@ -58,8 +63,8 @@ class Lane {
   const Digest& digest(std::int64_t row);
   void set_digest(std::int64_t row, const Digest& digest);
 
-  /// A row's value. nullopt if it is a hit whose payload does not decode. The pointer is valid until
-  /// the lane changes; `scratch` holds values of columns.
+  /// A row's value. nullopt if it is a hit whose payload does not decode. The pointer is valid
+  /// until the lane changes; `scratch` holds values of columns.
   const Value* value(std::int64_t row, Value& scratch);
   /// These rows, or all `rows` of them if null, as a column of `type`. nullopt with `*bad_row` set
   /// to the first hit that does not decode.
@@ -70,17 +75,18 @@ class Lane {
   enum class Kind : std::uint8_t { kUnset, kConstant, kColumn, kRows };
 
   void digest_column();
-  std::optional<Value> decode(std::int64_t row) const;
+  /// The encoded value of a hit.
+  std::string_view payload(std::int64_t row) const;
 
   Kind kind_ = Kind::kUnset;
   Type type_ = hypernodes::Kind::kObject;
   Value constant_;
   Column column_;  ///< kColumn: all rows. kRows: the computed ones.
-  std::vector<State> states_;
-  std::vector<Value> values_;
-  std::vector<std::int64_t> index_;  ///< kComputed: row of column_.
-  std::vector<std::string_view> payloads_;
-  std::vector<Digest> digests_;
+  detail::RecycledVector<State> states_;
+  detail::RecycledVector<Value> values_;
+  detail::RecycledVector<std::int64_t> index_;         ///< kComputed: row of column_.
+  detail::RecycledVector<std::string_view> payloads_;  ///< Empty where the digest is the payload.
+  detail::RecycledVector<Digest> digests_;
   bool digested_ = false;
 };
 

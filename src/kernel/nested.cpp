@@ -116,8 +116,8 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
     for (std::vector<Column>& part : parts) result.outputs.push_back(join(std::move(part)));
   }
   if (*failure) {
-    (*failure)->row = frame_.map ? event_row(rows[static_cast<std::size_t>(result.done)])
-                                 : (*failure)->row;
+    (*failure)->row =
+        frame_.map ? event_row(rows[static_cast<std::size_t>(result.done)]) : (*failure)->row;
     tell_error(state, rows[static_cast<std::size_t>(result.done)], (*failure)->error);
   }
   return result;
@@ -191,8 +191,8 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
       if (nested.mapped[i]) {
         columns[i].push_back(take_items(items[i], plan, mapped++));
       } else if (values[i] != nullptr) {
-        columns[i].push_back(Column::objects(
-            std::vector<Value>(static_cast<std::size_t>(plan.rows), *values[i])));
+        columns[i].push_back(
+            Column::objects(std::vector<Value>(static_cast<std::size_t>(plan.rows), *values[i])));
       }
     }
     counts.push_back(plan.rows);
@@ -205,8 +205,7 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
     if (columns[i].empty()) continue;
     if (!nested.mapped[i] && (source.is_constant() || rows.size() == 1)) {
       Value scratch;
-      inner.set_input(nested.input_slots[i],
-                      *argument(state, i, rows.front(), scratch, failure));
+      inner.set_input(nested.input_slots[i], *argument(state, i, rows.front(), scratch, failure));
     } else {
       inner.set_input(nested.input_slots[i], join(std::move(columns[i])));
     }
@@ -223,9 +222,15 @@ BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<F
   const auto start = Clock::now();
   if (counts != nullptr) tell_map(frame, context_, inner.rows, -1);
   Execution execution(inner, frame, context_, session_, order_);
-  *failure = execution.run();
+  std::int64_t inner_done = inner.rows;
+  if (nested.executor) {
+    *failure = nested.executor->execute(inner, frame, context_);
+    if (*failure) inner_done = 0;
+  } else {
+    *failure = execution.run();
+    if (*failure) inner_done = execution.limit_;
+  }
   BatchResult result;
-  std::int64_t inner_done = *failure ? execution.limit_ : inner.rows;
   if (counts == nullptr) {
     result.done = inner_done;
   } else {
@@ -237,8 +242,9 @@ BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<F
     }
     inner_done = seen;
   }
-  if (*failure && order_ == Order::kRows) result.done = inner_done = 0;
+  if (*failure && (nested.executor || order_ == Order::kRows)) result.done = inner_done = 0;
   for (const int slot : nested.selection.outputs) {
+    if (*failure && inner_done == 0) break;  // run_many gives the node empty outputs
     std::optional<Failure> unreadable;
     Column column = execution.read(slot, nested.graph->slot_type(slot), inner_done, &unreadable);
     if (unreadable) {

@@ -8,8 +8,8 @@ namespace hypernodes {
 WriteBehind::~WriteBehind() {
   try {
     commit();
-  } catch (...) {  // NOLINT(bugprone-empty-catch): a cache reports by warning(); losing entries costs
-                   // time only, and a destructor must not throw
+  } catch (...) {  // NOLINT(bugprone-empty-catch): a cache reports by warning(); losing entries
+                   // costs time only, and a destructor must not throw
   }
 }
 

@@ -9,7 +9,8 @@
 
 namespace hypernodes::testing {
 
-/// Adds a line to the file that HYPERNODES_TEST_CALLS names, if it does: calls counted from outside.
+/// Adds a line to the file that HYPERNODES_TEST_CALLS names, if it does: calls counted from
+/// outside.
 inline void log_call(const char* name) {
   const char* const path = std::getenv("HYPERNODES_TEST_CALLS");
   if (path == nullptr) return;

@@ -120,9 +120,7 @@ class FunctionBody final : public NodeBody {
     inputs.reserve(kInputs);
     auto name = names.begin();
     std::apply(
-        [&](auto... type) {
-          (inputs.push_back({std::string(*name++), *type, std::nullopt}), ...);
-        },
+        [&](auto... type) { (inputs.push_back({std::string(*name++), *type, std::nullopt}), ...); },
         input_types(kInputIndex));
     return inputs;
   }

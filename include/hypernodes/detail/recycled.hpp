@@ -7,6 +7,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace hypernodes::detail {
 
@@ -15,6 +16,20 @@ namespace hypernodes::detail {
 void* acquire_block(std::size_t bytes);
 /// `bytes` as they were asked for.
 void release_block(void* block, std::size_t bytes) noexcept;
+
+/// An allocator over these blocks, for what is large and made anew for every batch.
+template <typename T>
+struct Recycler {
+  using value_type = T;
+  Recycler() = default;
+  template <typename U>
+  Recycler(const Recycler<U>&) {}  // NOLINT(google-explicit-constructor): as allocators convert
+  T* allocate(std::size_t count) { return static_cast<T*>(acquire_block(count * sizeof(T))); }
+  void deallocate(T* block, std::size_t count) noexcept { release_block(block, count * sizeof(T)); }
+  friend bool operator==(const Recycler&, const Recycler&) { return true; }
+};
+template <typename T>
+using RecycledVector = std::vector<T, Recycler<T>>;
 
 /// A growing array whose memory becomes part of a column without a copy. Unlike std::vector it
 /// leaves new elements as they are and moves them in one piece.

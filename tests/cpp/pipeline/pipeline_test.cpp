@@ -95,17 +95,15 @@ TEST(PipelineTest, RequestedOutputsPruneNodes) {
 }
 
 TEST(PipelineTest, ProductVariesTheLastInputFastest) {
-  const Pipeline pipeline{node("sum", {"a", "b"}, [](std::int64_t a, std::int64_t b) {
-    return a * 10 + b;
-  })};
+  const Pipeline pipeline{
+      node("sum", {"a", "b"}, [](std::int64_t a, std::int64_t b) { return a * 10 + b; })};
   EXPECT_EQ(text(pipeline.map({{"a", {1, 2}}, {"b", {3, 4, 5}}}, over("a", "b").product())),
             "{'sum': [13, 14, 15, 23, 24, 25]}");
 }
 
 TEST(PipelineTest, ZipOfUnequalLengthsSaysWhichLengths) {
-  const Pipeline pipeline{node("sum", {"a", "b"}, [](std::int64_t a, std::int64_t b) {
-    return a + b;
-  })};
+  const Pipeline pipeline{
+      node("sum", {"a", "b"}, [](std::int64_t a, std::int64_t b) { return a + b; })};
   try {
     pipeline.map({{"a", {1, 2}}, {"b", {3}}}, over("a", "b"));
     FAIL();
@@ -301,9 +299,9 @@ TEST(PipelineCacheTest, NullIsAHitLikeAnyOther) {
 
 TEST(PipelineCacheTest, ContainersAndSeveralOutputsComeBackWhole) {
   const TemporaryDirectory directory;
-  const Pipeline pipeline = Pipeline{node<measure>({"same", "length"}, {"text"}),
-                                     node<count>("counts", {"words"})}
-                                .with_cache(DiskCache{directory.path()});
+  const Pipeline pipeline =
+      Pipeline{node<measure>({"same", "length"}, {"text"}), node<count>("counts", {"words"})}
+          .with_cache(DiskCache{directory.path()});
   const Inputs inputs{{"text", "abc"}, {"words", {"b", "a", "b"}}};
   const std::string expected = "{'counts': {'a': 1, 'b': 2}, 'same': 'abc', 'length': 3}";
   EXPECT_EQ(text(pipeline.run(inputs)), expected);
@@ -354,8 +352,7 @@ TEST(PipelineCacheTest, EarlyCutoffKeepsConsumersOfAnEqualValue) {
 TEST(PipelineCacheTest, CapturingLambdaRunsUncachedUntilItHasAVersion) {
   const TemporaryDirectory directory;
   const std::int64_t offset = 3;
-  const Node capturing =
-      node("y", {"x"}, [offset](std::int64_t x) { return ++calls, x + offset; });
+  const Node capturing = node("y", {"x"}, [offset](std::int64_t x) { return ++calls, x + offset; });
   const Pipeline uncached = Pipeline{capturing}.with_cache(DiskCache{directory.path()});
   uncached.run({{"x", 1}});
   calls = 0;
@@ -394,8 +391,7 @@ TEST(PipelineCacheTest, RecordOfAnotherTypeIsComputedAgain) {
 // ---- nesting
 
 TEST(NestedPipelineTest, PlainNestedPipelineIsANode) {
-  const Pipeline outer{arithmetic().as_node({.name = "inner"}),
-                       node<half>("halved", {"result"})};
+  const Pipeline outer{arithmetic().as_node({.name = "inner"}), node<half>("halved", {"result"})};
   EXPECT_EQ(text(outer.run({{"x", 5}})), "{'doubled': 10, 'result': 20, 'halved': 10.0}");
   EXPECT_EQ(text(outer.map({{"x", {1, 2}}}, over("x"))),
             "{'doubled': [2, 4], 'result': [12, 14], 'halved': [6.0, 7.0]}");
@@ -455,10 +451,9 @@ TEST(NestedPipelineTest, BoundInputsAreNoInputsOfTheNode) {
 class Recorder final : public Callback {
  public:
   void on_event(const Event& event) override {
-    static constexpr const char* kNames[] = {"start",      "end",     "node",     "done",
-                                             "cached",     "error",   "nested",   "unnested",
-                                             "map",        "item",    "item_end", "item_cached",
-                                             "map_end"};
+    static constexpr const char* kNames[] = {
+        "start",    "end", "node", "done",     "cached",      "error",  "nested",
+        "unnested", "map", "item", "item_end", "item_cached", "map_end"};
     std::string line = kNames[static_cast<int>(event.kind)];
     if (event.node != nullptr) line += " " + event.node->name();
     if (event.row >= 0) line += " #" + std::to_string(event.row);
@@ -483,11 +478,10 @@ TEST(EventTest, MapTellsItemAfterItem) {
   pipeline.run({{"x", 1}});
   recorder->lines.clear();
   pipeline.map({{"x", {1, 2}}}, over("x"));
-  EXPECT_EQ(recorder->lines,
-            (std::vector<std::string>{"map", "item #0", "start #0", "cached twice #0",
-                                      "item_cached #0", "end #0", "item_end #0", "item #1",
-                                      "start #1", "node twice #1", "done twice #1", "end #1",
-                                      "item_end #1", "map_end"}));
+  EXPECT_EQ(recorder->lines, (std::vector<std::string>{
+                                 "map", "item #0", "start #0", "cached twice #0", "item_cached #0",
+                                 "end #0", "item_end #0", "item #1", "start #1", "node twice #1",
+                                 "done twice #1", "end #1", "item_end #1", "map_end"}));
 }
 
 TEST(EventTest, ErrorLeavesEveryEnclosingNode) {

@@ -6,13 +6,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.daft
 
@@ -81,7 +81,9 @@ def output_of(command: list[str], folder: Path) -> str:
 
 
 def test_python_program_of_the_readme_gives_its_comments(root: Path, tmp_path: Path) -> None:
-    program = re.sub(r"^(pipeline\.\w+\(.*?\)) +#.*$", r"print(\1)", block(root, "python"), flags=re.M)
+    program = re.sub(
+        r"^(pipeline\.\w+\(.*?\)) +#.*$", r"print(\1)", block(root, "python"), flags=re.M
+    )
     (tmp_path / "program.py").write_text(program)
     for _ in range(2):
         assert output_of([sys.executable, "program.py"], tmp_path) == f"{RUN}\n{MAP}\n"
@@ -142,13 +144,11 @@ def test_two_libraries_and_python_share_one_core_and_one_cache(
     assert native.map(inputs={"x": [1, 2]}, map_over="x") == expected
     assert native.last_run.nodes["spell"].rows_cached == 2
     assert len(calls()) == 4
-    mapped = {
-        line.split()[-1] for line in open("/proc/self/maps") if "/libhypernodes.so" in line
-    }  # fmt: skip
-    assert len(mapped) == 1, mapped
-    open_files = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-                  if os.path.exists(f"/proc/self/fd/{fd}")]  # fmt: skip
-    assert sum(name.endswith("records.mdb") for name in open_files) <= 2  # one environment
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    assert len({line.split()[-1] for line in maps if "/libhypernodes.so" in line}) == 1
+    opened = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    store = str(tmp_path / "cache" / "records.mdb")
+    assert opened.count(store) == 2  # LMDB opens a file twice for one environment
 
 
 def test_native_nodes_are_functions_in_daft_s_plan(node_library: Callable[[str], Path]) -> None:

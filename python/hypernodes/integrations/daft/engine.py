@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""The Daft engine: `run` and `map` inside a Daft query, and a pipeline as a Daft DataFrame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hypernodes import _core, hints
+from hypernodes.engines import NativeEngine
+from hypernodes.integrations.daft import extension, frame
+from hypernodes.node import Node, output_names
+
+if TYPE_CHECKING:
+    import daft
+    from hypernodes.cache import Cache
+    from hypernodes.callbacks import PipelineCallback
+    from hypernodes.pipeline import Pipeline
+
+__all__ = ["DaftEngine", "DaftEngineV2"]
+
+
+class DaftEngine(NativeEngine):
+    """Runs pipelines on Daft: every node is evaluated inside a Daft query, one row for each item.
+
+    Answers, errors and cache entries are those of the sequential engine, events have the same
+    counts. Daft runs rows on several threads, so nodes must be thread-safe.
+
+    >>> from hypernodes import Pipeline, node
+    >>> @node(output_name="doubled")
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> DaftEngine().map(Pipeline([double]), {"x": [1, 2]}, map_over="x")
+    [{'doubled': 2}, {'doubled': 4}]
+    """
+
+    _names = ("DaftEngineV2",)
+    _outputs = "records"
+
+    def __init__(
+        self,
+        use_batch_udf: bool = True,
+        default_daft_config: Mapping[str, Any] | None = None,
+        cache: Cache | None = None,
+        callbacks: Sequence[PipelineCallback] | None = None,
+    ) -> None:
+        """Keeps the options; Daft is imported when a pipeline runs.
+
+        Args:
+            use_batch_udf: Kept for existing code: Python nodes always run in batches.
+            default_daft_config: Kept for existing code.
+            cache: Where results of pipelines are kept that have no cache of their own.
+            callbacks: Who is told of what happens in pipelines that have no callbacks.
+        """
+        super().__init__(cache, callbacks)
+        self.use_batch_udf = use_batch_udf
+        self.default_daft_config = default_daft_config
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None = None,
+    ) -> dict[str, Any]:
+        """Runs `pipeline` on one item, a query of one row: a dict of its outputs.
+
+        Raises:
+            DependencyMissingError: If Daft is not installed (an ImportError).
+        """
+        extension.load()
+        graph = pipeline._native(output_name)
+        merged = pipeline._merged(inputs)
+        return _core.daft_run(graph, merged, output_name, *self._settings(pipeline))
+
+    def map(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        *,
+        outputs: str | None = None,
+    ) -> Any:  # noqa: ANN401 (`outputs` decides)
+        """Runs `pipeline` on each item.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name; those in `map_over` are lists.
+            map_over: The names of the inputs to map over.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+            outputs: "records", a list of dicts, or "columns", a dict of lists.
+        """
+        extension.load()
+        graph = pipeline._native(output_name)
+        cache, callbacks = self._settings(pipeline)
+        merged = pipeline._merged(inputs)
+        shape = self._outputs if outputs is None else outputs
+        return _core.daft_map(
+            graph, merged, map_over, map_mode, output_name, cache, callbacks, shape
+        )
+
+    def dataframe(
+        self,
+        pipeline: Pipeline,
+        inputs: Mapping[str, Any],
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+    ) -> daft.DataFrame:
+        """Returns a lazy Daft DataFrame with the outputs as columns, one row for each item.
+
+        A C++ node is a native function in its plan; Python nodes that touch are one batch UDF,
+        whose columns are typed by the hints. Nothing runs before Daft is told to.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name; those in `map_over` are lists, numpy arrays or Arrow
+                columns. Arrow and numpy data is not copied.
+            map_over: The names of the inputs to map over; None for a single row.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+
+        Raises:
+            PlanError: As for map.
+            TypeError: If an input does not fit the C++ node that reads it.
+        """
+        daft = extension.load()
+        cache, _ = self._settings(pipeline)
+        merged = pipeline._merged(inputs)
+        over = [map_over] if isinstance(map_over, str) else map_over
+        for name in over or ():
+            if name in merged:
+                merged[name] = _without_copy(merged[name])
+        graph = pipeline._native(output_name)
+        return frame.build(
+            daft, graph, merged, over, map_mode, output_name, cache, _hints_of(pipeline)
+        )
+
+
+class DaftEngineV2(DaftEngine):
+    """A DaftEngine whose `map` returns columns: a dict of lists.
+
+    >>> from hypernodes import Pipeline, node
+    >>> @node(output_name="doubled")
+    ... def double(x: int) -> int:
+    ...     return x * 2
+    >>> Pipeline([double], engine=DaftEngineV2()).map({"x": [1, 2]}, map_over="x")
+    {'doubled': [2, 4]}
+    """
+
+    _outputs = "columns"
+
+
+def _without_copy(items: Any) -> Any:  # noqa: ANN401
+    """A numpy array of numbers as an Arrow array on the same memory; others as they are."""
+    if type(items).__module__ != "numpy" or getattr(items, "ndim", 0) != 1:
+        return items
+    if items.dtype.kind not in "iuf":
+        return items
+    return extension.arrow().array(items)
+
+
+def _hints_of(pipeline: Pipeline) -> dict[str, hints.ColumnType | None]:
+    """The column types that the return hints of Python nodes promise, by output."""
+    types: dict[str, hints.ColumnType | None] = {}
+    for node in pipeline.graph.execution_order:
+        if isinstance(node, Node):
+            promised = hints.output_types(node.func, node.output_name)
+            types.update(zip(output_names(node.output_name), promised, strict=True))
+    return types

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/python.hpp"
+#include "hypernodes/column.hpp"
+
+namespace hypernodes::python {
+
+/// Columns of one length, handed to Python as an Arrow stream of one batch (`__arrow_c_stream__`).
+class ArrowTable {
+ public:
+  explicit ArrowTable(std::vector<std::pair<std::string, Column>> columns);
+  nb::object stream(nb::handle requested_schema) const;
+
+ private:
+  Column rows_;  ///< A struct with a field for each column.
+};
+
+/// A column, handed to Python as an Arrow array (`__arrow_c_array__`).
+struct ArrowColumn {
+  Column column;
+};
+
+/// A type, handed to Python as an Arrow type (`__arrow_c_schema__`).
+struct ArrowType {
+  Type type;
+  nb::object schema() const;
+};
+
+void bind_daft_frame(nb::module_& module);
+void bind_daft(nb::module_& module);
+
+}  // namespace hypernodes::python

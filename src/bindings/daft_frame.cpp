@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bindings/arrow.hpp"
+#include "bindings/caches.hpp"
+#include "bindings/daft.hpp"
+#include "bindings/inputs.hpp"
+#include "bindings/object_cast.hpp"
+#include "bindings/run.hpp"
+#include "bindings/to_python.hpp"
+#include "daft/column_plan.hpp"
+#include "daft/job.hpp"
+#include "hypernodes/daft_abi.h"
+#include "hypernodes/error.hpp"
+
+// A pipeline as columns of a Daft DataFrame: what python/hypernodes/integrations/daft/frame.py
+// turns into expressions.
+namespace hypernodes::python {
+namespace {
+
+/// A column on its way to Daft: an object with `__arrow_c_array__`, or a list of Python objects.
+nb::object to_daft(const Column& column) {
+  if (column.type().kind() == Kind::kObject) return to_list(column);
+  return nb::cast(ArrowColumn{column});
+}
+
+/// A column that came from Daft: a Series, or a list of Python objects.
+Column from_daft(nb::handle column) {
+  if (!PyList_Check(column.ptr())) {
+    Column imported;
+    if (import_arrow(column, &imported)) return imported;
+    throw TypeError("Daft handed over a column of a type that hypernodes does not know");
+  }
+  std::vector<Value> values;
+  for (const nb::handle item : column) values.push_back(object_value(item.ptr()));
+  return Column::objects(std::move(values));
+}
+
+/// The type whose column gives these very objects back; object if there is none.
+Type exact_type(const Column& objects) {
+  const Value* const values = objects.objects();
+  Type type = Kind::kNull;
+  bool nulls = false;
+  for (std::int64_t row = 0; row < objects.size(); ++row) {
+    auto* const object = static_cast<PyObject*>(values[row].as_object());
+    if (values[row].kind() != Kind::kObject) return Kind::kObject;
+    Kind kind = Kind::kObject;
+    int overflow = 0;
+    if (object == Py_None) {
+      nulls = true;
+      continue;
+    }
+    if (PyBool_Check(object)) {
+      kind = Kind::kBool;
+    } else if (PyLong_CheckExact(object)) {
+      PyLong_AsLongLongAndOverflow(object, &overflow);
+      kind = overflow == 0 ? Kind::kInt64 : Kind::kObject;
+    } else if (PyFloat_CheckExact(object)) {
+      kind = Kind::kFloat64;
+    } else if (PyUnicode_CheckExact(object)) {
+      kind = Kind::kString;
+    } else if (PyBytes_CheckExact(object)) {
+      kind = Kind::kBytes;
+    }
+    if (kind == Kind::kObject || (type.kind() != Kind::kNull && type.kind() != kind)) {
+      return Kind::kObject;
+    }
+    type = kind;
+  }
+  if (type.kind() == Kind::kNull) return Kind::kObject;
+  return nulls ? type.optional() : type;
+}
+
+Column exact(const Column& column) {
+  if (column.type().kind() != Kind::kObject) return column;
+  const Type type = exact_type(column);
+  if (type.kind() == Kind::kObject) return column;
+  try {
+    return cast_values(column.objects(), column.size(), type);
+  } catch (const TypeError&) {  // text that is no UTF-8
+    return column;
+  }
+}
+
+/// A hint of python/hypernodes/hints.py.
+Type type_of(nb::handle column_type) {
+  const nb::object kind_name = column_type.attr("kind");
+  const std::string_view kind = text_of(kind_name);
+  if (kind == "list") return Type::list(type_of(column_type.attr("item")));
+  if (kind == "optional") return type_of(column_type.attr("item")).optional();
+  if (kind == "null") return Kind::kNull;
+  if (kind == "bool") return Kind::kBool;
+  if (kind == "int64") return Kind::kInt64;
+  if (kind == "float64") return Kind::kFloat64;
+  if (kind == "string") return Kind::kString;
+  if (kind == "bytes") return Kind::kBytes;
+  return Kind::kObject;
+}
+
+using daft::ColumnPlan;
+using daft::ColumnStep;
+
+/// A step, as Python holds it.
+struct FrameStep {
+  ColumnPlan::Step step;
+  nb::list literals;  ///< Their values.
+
+  const ColumnStep& get() const { return *step.step; }
+};
+
+std::vector<std::string> names_of(const ColumnStep& step,
+                                  const std::vector<ColumnStep::Slot>& slots) {
+  std::vector<std::string> names;
+  for (const ColumnStep::Slot& slot : slots) names.push_back(step.slot_name(slot.slot));
+  return names;
+}
+
+/// An output as its hint says. Throws: TypeError naming node and row if a value does not fit.
+Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Column& column,
+              std::int64_t first_row) {
+  if (output.type.kind() == Kind::kObject || column.type() == output.type) return column;
+  try {
+    return column.cast(output.type);
+  } catch (const TypeError& error) {
+    std::int64_t row = 0;
+    for (; row < column.size(); ++row) {
+      try {
+        column[row].cast(output.type);
+      } catch (const TypeError&) {
+        break;
+      }
+    }
+    throw TypeError(
+        "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + error.message(),
+        "node '" + step.maker(output.slot) + "', row " + std::to_string(first_row + row),
+        "correct the return hint, or leave it out");
+  }
+}
+
+nb::list run_step(const FrameStep& self, nb::handle row_numbers, const nb::list& arguments) {
+  const ColumnStep& step = self.get();
+  const Column numbers = from_daft(row_numbers);
+  const std::int64_t first_row = numbers.size() == 0 ? 0 : numbers.int64s()[0];
+  std::vector<Column> columns;
+  for (const nb::handle argument : arguments) columns.push_back(from_daft(argument));
+  std::vector<Column> outputs;
+  const auto failure = step.run(columns, numbers.size(), first_row, &outputs);
+  if (failure) raise_failure(*failure);
+  nb::list results;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    results.append(to_daft(fitted(step, step.outputs()[i], outputs[i], first_row)));
+  }
+  return results;
+}
+
+/// A pipeline's source columns and steps.
+struct FramePlan {
+  std::int64_t rows = 0;
+  nb::list columns;  ///< (name, column) pairs.
+  nb::list steps;
+  std::vector<std::string> outputs;
+};
+
+FramePlan make_plan(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
+                    const std::string& map_mode, nb::handle output_name, nb::handle cache,
+                    const nb::dict& hints) {
+  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
+  const bool map = !map_over.is_none();
+  GraphInputs given = map ? to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode))
+                          : run_inputs(graph, *plan, inputs);
+  FramePlan out;
+  out.rows = map ? given.plan.rows : 1;
+  out.outputs = plan->selection.output_names;
+  daft::PlanOptions options;
+  for (std::size_t i = 0; i < given.mapped.size(); ++i) {
+    auto& [slot, items] = given.mapped[i];
+    if (slot < 0) continue;
+    Column column = exact(items);
+    if (!given.plan.identity) {
+      std::vector<std::int64_t> rows(static_cast<std::size_t>(out.rows));
+      for (std::int64_t row = 0; row < out.rows; ++row) {
+        rows[static_cast<std::size_t>(row)] = given.plan.inputs[i].item(row);
+      }
+      column = column.take(rows);
+    }
+    options.columns.push_back({slot, column.type()});
+    const std::string& name = graph.graph()->slots()[static_cast<std::size_t>(slot)];
+    out.columns.append(nb::make_tuple(str_of(name), to_daft(column)));
+  }
+  for (const auto [name, hint] : hints) {
+    const int slot = graph.graph()->slot(text_of(name));
+    if (slot >= 0 && !hint.is_none()) options.hints.push_back({slot, type_of(hint)});
+  }
+  options.constants = given.constants;
+  const auto context = std::make_shared<RunContext>(cache_of(cache), Callbacks{});
+  const ColumnPlan compiled = daft::compile(graph.graph(), plan->selection, context, options);
+  for (const ColumnPlan::Step& step : compiled.steps) {
+    nb::list literals;
+    for (const ColumnStep::Slot& literal : step.step->literals()) {
+      for (const auto& [slot, value] : given.constants) {
+        if (slot == literal.slot) literals.append(to_python(value));
+      }
+    }
+    out.steps.append(nb::cast(FrameStep{step, literals}));
+  }
+  return out;
+}
+
+/// Columns, each an object with `__arrow_c_array__`, as the fields of one.
+ArrowColumn join(const std::vector<std::string>& names, const nb::list& columns) {
+  std::vector<Field> fields;
+  std::vector<Column> children;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    children.push_back(from_daft(columns[i]));
+    fields.push_back({names[i], children.back().type()});
+  }
+  const std::int64_t rows = children.empty() ? 0 : children.front().size();
+  return {
+      Column::assemble(Type::structure(std::move(fields)), rows, {}, {}, {}, std::move(children))};
+}
+
+}  // namespace
+
+nb::object ArrowType::schema() const {
+  auto schema = std::make_unique<ArrowSchema>();
+  Column::export_schema(type, "", schema.get());
+  nb::object capsule = owned(PyCapsule_New(schema.get(), "arrow_schema", [](PyObject* self) {
+    auto* const held = static_cast<ArrowSchema*>(PyCapsule_GetPointer(self, "arrow_schema"));
+    if (held->release != nullptr) held->release(held);
+    delete held;
+  }));
+  schema.release();  // NOLINT(bugprone-unused-return-value): the capsule owns it now
+  return capsule;
+}
+
+void bind_daft_frame(nb::module_& module) {
+  nb::class_<ArrowColumn>(module, "ArrowColumn")
+      .def(
+          "__arrow_c_array__",
+          [](const ArrowColumn& self, nb::handle) { return export_arrow(self.column); },
+          nb::arg("requested_schema") = nb::none());
+  nb::class_<ArrowType>(module, "ArrowType").def("__arrow_c_schema__", &ArrowType::schema);
+  nb::class_<FrameStep>(module, "DaftStep")
+      .def_prop_ro("name", [](const FrameStep& self) { return self.get().name(); })
+      .def_prop_ro("level", [](const FrameStep& self) { return self.get().level(); })
+      .def_prop_ro(
+          "function", [](const FrameStep& self) { return self.step.function; },
+          "Its name in Daft; empty for a batch UDF.")
+      .def_prop_ro(
+          "arguments",
+          [](const FrameStep& self) { return names_of(self.get(), self.get().arguments()); })
+      .def_ro("literals", &FrameStep::literals)
+      .def_prop_ro("outputs",
+                   [](const FrameStep& self) { return names_of(self.get(), self.get().outputs()); })
+      .def_prop_ro(
+          "types",
+          [](const FrameStep& self) {
+            std::vector<std::optional<ArrowType>> types;
+            for (const ColumnStep::Slot& output : self.get().outputs()) {
+              const bool objects = output.type.kind() == Kind::kObject;
+              types.push_back(objects ? std::nullopt : std::optional(ArrowType{output.type}));
+            }
+            return types;
+          },
+          "Of the outputs; None for Python objects.")
+      .def("run", run_step, nb::arg("row_numbers"), nb::arg("arguments"));
+  nb::class_<FramePlan>(module, "DaftPlan")
+      .def_ro("rows", &FramePlan::rows)
+      .def_ro("columns", &FramePlan::columns)
+      .def_ro("steps", &FramePlan::steps)
+      .def_ro("outputs", &FramePlan::outputs);
+  module.def("daft_struct", join, nb::arg("names"), nb::arg("columns"));
+  module.def(
+      "daft_row_numbers",
+      [](std::int64_t rows) { return ArrowColumn{daft::make_tickets(0, 0, rows)}; },
+      nb::arg("rows"));
+  module.def("daft_plan", make_plan, nb::arg("graph"), nb::arg("inputs"),
+             nb::arg("map_over").none(), nb::arg("map_mode"), nb::arg("output_name").none(),
+             nb::arg("cache").none(), nb::arg("hints"));
+}
+
+}  // namespace hypernodes::python

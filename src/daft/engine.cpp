@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include <memory>
+#include <utility>
+
+#include "daft/embedded.hpp"
+#include "daft/job.hpp"
+#include "engine/prepare.hpp"
+#include "hypernodes/daft.hpp"
+#include "hypernodes/pipeline.hpp"
+
+namespace hypernodes {
+
+Outputs DaftEngine::run(const Pipeline& pipeline, const Inputs& inputs,
+                        const RunOptions& options) const {
+  const PreparedRun prepared(pipeline, inputs, options.outputs);
+  const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
+  std::vector<Value> values;
+  const auto failure = daft::run_one(pipeline.graph(), prepared.selection(), prepared.inputs(),
+                                     context, daft::launch_embedded, &values);
+  if (failure) raise(*failure);
+  Outputs outputs(
+      std::make_shared<const std::vector<std::string>>(prepared.selection().output_names),
+      std::move(values));
+  outputs.statistics = context->statistics();
+  return outputs;
+}
+
+Columns DaftEngine::map(const Pipeline& pipeline, const Inputs& inputs,
+                        const MapOptions& options) const {
+  const PreparedRun prepared(pipeline, inputs, options);
+  const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
+  std::vector<Column> columns;
+  const auto failure = daft::map_rows(pipeline.graph(), prepared.selection(), prepared.inputs(),
+                                      context, daft::launch_embedded, &columns);
+  if (failure) raise(*failure);
+  Columns outputs(prepared.selection().output_names, std::move(columns));
+  outputs.statistics = context->statistics();
+  return outputs;
+}
+
+}  // namespace hypernodes
