@@ -76,8 +76,12 @@ def nested_node(
     cached: bool,
     cache: Any,
     callbacks: Any,
+    executor: BatchExecutor | None,
 ) -> Node: ...
 def load_library(path: str) -> tuple[str, list[Node]]: ...
+
+class BatchExecutor:
+    """How an engine runs the rows of a pipeline inside another."""
 
 class Graph:
     """The nodes of a pipeline, wired up."""
@@ -198,6 +202,7 @@ def daft_map(
     callbacks: Any,
     outputs: str,
 ) -> Any: ...
+def daft_executor() -> BatchExecutor: ...
 def daft_plan(
     graph: Graph,
     inputs: dict[str, Any],

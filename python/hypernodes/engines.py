@@ -10,6 +10,7 @@ from . import _changes
 from .exceptions import PlanError
 
 if TYPE_CHECKING:
+    from . import _core
     from .cache import Cache
     from .callbacks import PipelineCallback
     from .integrations.daft import DaftEngine
@@ -66,6 +67,10 @@ class NativeEngine:
             self._check_callbacks(callbacks)
         return cache, callbacks
 
+    def _executor(self) -> _core.BatchExecutor | None:
+        """How this engine runs a pipeline inside another; None: row by row, as it comes."""
+        return None
+
     def _check_callbacks(self, callbacks: Iterable[PipelineCallback]) -> None:
         own = {name for each in type(self).__mro__ for name in (each.__name__, *_aliases(each))}
         for callback in callbacks:
@@ -79,6 +84,11 @@ class NativeEngine:
     def __repr__(self) -> str:
         """`SeqEngine()`."""
         return f"{type(self).__name__}()"
+
+
+def is_ours(engine: NativeEngine) -> bool:
+    """Whether the engine's class is one of ours, so that its `run` and `map` are known."""
+    return type(engine).__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _aliases(engine: type) -> tuple[str, ...]:

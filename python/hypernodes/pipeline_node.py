@@ -130,6 +130,8 @@ class PipelineNode(HyperNode):
         if outputs is not None:
             inner_names = {outer: inner for inner, outer in mapping}
             mapping = [(inner_names.get(name, name), name) for name in outputs]
+        engine: Any = self.pipeline._engine
+        own = isinstance(engine, engines.NativeEngine) and engines.is_ours(engine)
         definition = _core.nested_node(
             graph,
             self.name or "",
@@ -141,9 +143,9 @@ class PipelineNode(HyperNode):
             self._cache,
             cache,
             callbacks,
+            engine._executor() if own else None,
         )
-        engine: Any = self.pipeline._engine
-        if engine is None or type(engine) is engines.SeqEngine:
+        if engine is None or own:
             return definition
         return self._on_engine(engine, definition, [inner for inner, _ in mapping])
 

@@ -276,6 +276,7 @@ void RunState::finish() {
 CurrentRun::CurrentRun(std::shared_ptr<RunState> state)
     : before_(std::exchange(current, std::move(state))) {}
 CurrentRun::~CurrentRun() { current = std::move(before_); }
+std::shared_ptr<RunState> CurrentRun::state() { return current; }
 
 Callbacks callbacks_of(nb::handle callbacks, std::shared_ptr<RunState> state) {
   if (callbacks.is_none() || nb::len(callbacks) == 0) return {};

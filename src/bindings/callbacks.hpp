@@ -50,6 +50,8 @@ class CurrentRun {
  public:
   explicit CurrentRun(std::shared_ptr<RunState> state);
   ~CurrentRun();
+  /// This thread's, or null.
+  static std::shared_ptr<RunState> state();
   CurrentRun(const CurrentRun&) = delete;
   CurrentRun& operator=(const CurrentRun&) = delete;
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daft/job.hpp"
 
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,6 +23,16 @@
 namespace hypernodes::python {
 namespace {
 
+/// What a node that runs when the program ends may still take.
+constexpr std::chrono::seconds kPatience{5};
+
+/// Makes `state` the current run of a Daft thread, for the time of a batch.
+daft::Enter enter_run(std::shared_ptr<RunState> state) {
+  return [state = std::move(state)]() -> std::shared_ptr<void> {
+    return std::make_shared<CurrentRun>(state);
+  };
+}
+
 /// Counters, cache and callbacks of a run or map on Daft. The query may outlive it, if it is broken
 /// off: what its batches need is shared with them.
 class Session {
@@ -37,11 +49,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const std::shared_ptr<RunContext>& context() { return context_; }
-  /// Makes this run the current one of a Daft thread, for the time of a batch.
-  daft::Enter enter() {
-    return
-        [state = state_]() -> std::shared_ptr<void> { return std::make_shared<CurrentRun>(state); };
-  }
+  daft::Enter enter() { return enter_run(state_); }
 
  private:
   PythonGraph& graph_;
@@ -81,14 +89,14 @@ nb::object map(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   GraphInputs given = to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode));
   const std::int64_t rows = given.plan.rows;
-  std::vector<Column> columns;
+  std::vector<Pieces> pieces;
   {
     Session session(graph, cache, callbacks);
     const auto failure = daft::map_rows(graph.graph(), plan->selection, std::move(given),
-                                        session.context(), launch, &columns, session.enter());
+                                        session.context(), launch, &pieces, session.enter());
     if (failure) raise_failure(*failure);
   }
-  return shaped(*plan, columns, rows, shape);
+  return shaped(*plan, std::move(pieces), rows, shape);
 }
 
 Column column_of(nb::handle series) {
@@ -108,6 +116,10 @@ void bind_daft(nb::module_& module) {
              nb::arg("map_mode"), nb::arg("output_name").none(), nb::arg("cache").none(),
              nb::arg("callbacks").none(), nb::arg("outputs"));
 
+  module.def("daft_executor", []() -> std::shared_ptr<BatchExecutor> {
+    return std::make_shared<daft::DaftExecutor>(launch,
+                                                [] { return enter_run(CurrentRun::state()); });
+  });
   nb::class_<ArrowTable>(module, "ArrowTable")
       .def("__arrow_c_stream__", &ArrowTable::stream, nb::arg("requested_schema") = nb::none());
   module.def(
@@ -120,6 +132,13 @@ void bind_daft(nb::module_& module) {
       "daft_redeem", [](nb::handle tickets) { daft::redeem(column_of(tickets)); },
       nb::arg("tickets"));
   module.def("daft_define_redeem", daft::define_redeem);
+  module.def(
+      "daft_stop",
+      [] {
+        const nb::gil_scoped_release others_may_run;
+        daft::stop_jobs(kPatience);
+      },
+      "Before Python ends: no row begins any more.");
   module.def("daft_extension_path", daft::extension_path);
   bind_daft_frame(module);
 }

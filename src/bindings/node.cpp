@@ -3,6 +3,7 @@
 
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -21,6 +22,7 @@
 #include "graph/nested.hpp"
 #include "hypernodes/library.hpp"
 #include "hypernodes/node.hpp"
+#include "kernel/execute.hpp"
 
 namespace hypernodes::python {
 namespace {
@@ -56,7 +58,8 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
 /// A node that runs another pipeline; mappings are (inner name, outer name).
 Node nested_node(const PythonGraph& graph, const std::string& name, const Mapping& inputs,
                  const Mapping& outputs, const Names& map_over, const std::string& map_mode,
-                 const nb::dict& bound, bool cached, nb::handle cache, nb::handle callbacks) {
+                 const nb::dict& bound, bool cached, nb::handle cache, nb::handle callbacks,
+                 const std::shared_ptr<BatchExecutor>& executor) {
   NestedRequest request;
   request.graph = graph.graph();
   request.name = name;
@@ -70,6 +73,7 @@ Node nested_node(const PythonGraph& graph, const std::string& name, const Mappin
   request.cached = cached;
   request.cache = cache_of(cache);
   request.callbacks = callbacks_of(callbacks, nullptr);
+  request.executor = executor;
   return make_nested_node(request);
 }
 
@@ -161,9 +165,11 @@ void bind_node(nb::module_& module) {
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
              nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"),
              nb::arg("complete").none());
+  nb::class_<BatchExecutor>(module, "BatchExecutor");
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),
              nb::arg("outputs"), nb::arg("map_over"), nb::arg("map_mode"), nb::arg("bound"),
-             nb::arg("cached"), nb::arg("cache").none(), nb::arg("callbacks").none());
+             nb::arg("cached"), nb::arg("cache").none(), nb::arg("callbacks").none(),
+             nb::arg("executor").none());
   module.def("load_library", load, nb::arg("path"));
 }
 

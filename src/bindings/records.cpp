@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "bindings/records.hpp"
 
+#include <utility>
+
 #include "bindings/to_python.hpp"
 #include "hypernodes/error.hpp"
 
 namespace hypernodes::python {
+
+nb::object new_record(const Plan& plan) { return owned(PyDict_Copy(plan.record.ptr())); }
 
 Shape shape_of(std::string_view outputs) {
   if (outputs == "records") return Shape::kRecords;
@@ -13,29 +17,49 @@ Shape shape_of(std::string_view outputs) {
                   "use 'records' or 'columns'");
 }
 
-nb::object new_record(const Plan& plan) { return owned(PyDict_Copy(plan.record.ptr())); }
+namespace {
 
-nb::object shaped(const Plan& plan, const std::vector<Column>& columns, std::int64_t rows,
-                  Shape shape) {
-  std::vector<nb::object> lists;
-  lists.reserve(columns.size());
-  for (const Column& column : columns) lists.push_back(to_list(column));
-  if (shape == Shape::kColumns) {
-    nb::object result = new_record(plan);
-    for (std::size_t i = 0; i < lists.size(); ++i) {
-      set_output(result, plan.outputs[i], lists[i].ptr());
+nb::object columns_of(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows) {
+  nb::object result = new_record(plan);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const nb::object list = owned(PyList_New(rows));
+    Py_ssize_t next = 0;
+    for (Column& piece : outputs[i]) {
+      const Items items(std::exchange(piece, Column()));
+      for (std::int64_t row = 0; row < items.size(); ++row) {
+        PyList_SET_ITEM(list.ptr(), next++, items[row].release().ptr());
+      }
     }
-    return result;
+    set_output(result, plan.outputs[i], list.ptr());
   }
-  nb::object records = owned(PyList_New(0));
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const nb::object record = new_record(plan);
-    for (std::size_t i = 0; i < lists.size(); ++i) {
-      set_output(record, plan.outputs[i], PyList_GET_ITEM(lists[i].ptr(), row));
+  return result;
+}
+
+nb::object records_of(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows) {
+  nb::object records = owned(PyList_New(rows));
+  Py_ssize_t next = 0;
+  const std::size_t pieces = outputs.empty() ? 0 : outputs.front().size();
+  for (std::size_t piece = 0; piece < pieces; ++piece) {
+    std::vector<Items> columns;
+    for (Pieces& output : outputs) columns.emplace_back(std::exchange(output[piece], Column()));
+    for (std::int64_t row = 0; row < columns.front().size(); ++row) {
+      nb::object record = new_record(plan);
+      for (std::size_t i = 0; i < columns.size(); ++i) {
+        set_output(record, plan.outputs[i], columns[i][row].ptr());
+      }
+      PyList_SET_ITEM(records.ptr(), next++, record.release().ptr());
     }
-    check(PyList_Append(records.ptr(), record.ptr()));
   }
+  // A pipeline without outputs still has a record for each row.
+  while (next < rows) PyList_SET_ITEM(records.ptr(), next++, new_record(plan).release().ptr());
   return records;
+}
+
+}  // namespace
+
+nb::object shaped(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows, Shape shape) {
+  return shape == Shape::kColumns ? columns_of(plan, std::move(outputs), rows)
+                                  : records_of(plan, std::move(outputs), rows);
 }
 
 }  // namespace hypernodes::python

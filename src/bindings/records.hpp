@@ -6,7 +6,7 @@
 
 #include "bindings/graph.hpp"
 #include "bindings/python.hpp"
-#include "hypernodes/column.hpp"
+#include "engine/batches.hpp"
 
 /// Results as Python wants them. REQUIRES: the lock.
 namespace hypernodes::python {
@@ -19,9 +19,8 @@ enum class Shape : std::uint8_t {
 /// Throws: PlanError for a word that names none.
 Shape shape_of(std::string_view outputs);
 
-/// `columns` has one column for each output of `plan`.
-nb::object shaped(const Plan& plan, const std::vector<Column>& columns, std::int64_t rows,
-                  Shape shape);
+/// `outputs` has the pieces of each output of `plan`, cut at the same rows. Frees each when done.
+nb::object shaped(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows, Shape shape);
 
 /// A new record of `plan`, to be filled: has the names in order. Cost: copies a dict.
 nb::object new_record(const Plan& plan);

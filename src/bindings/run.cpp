@@ -256,16 +256,16 @@ nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
   }
   const std::int64_t rows = given.plan.rows;
   const GraphInputs fitted = to_graph_inputs(std::move(given));
-  std::vector<Column> columns;
+  std::vector<Pieces> pieces;
   {
     Session session(graph, cache, callbacks);
     const Order order = sequential_order(*graph.graph(), plan->selection, session.context());
     const auto failure = map_batches(*graph.graph(), plan->selection, fitted, session.context(),
-                                     order, &columns, check_signals);
+                                     order, &pieces, check_signals);
     if (failure) raise_failure(*failure);
     session.warn();
   }
-  return shaped(*plan, columns, rows, shape);
+  return shaped(*plan, std::move(pieces), rows, shape);
 }
 
 }  // namespace hypernodes::python

@@ -29,13 +29,11 @@ Columns DaftEngine::map(const Pipeline& pipeline, const Inputs& inputs,
                         const MapOptions& options) const {
   const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
-  std::vector<Column> columns;
+  std::vector<Pieces> pieces;
   const auto failure = daft::map_rows(pipeline.graph(), prepared.selection(), prepared.inputs(),
-                                      context, daft::launch_embedded, &columns);
+                                      context, daft::launch_embedded, &pieces);
   if (failure) raise(*failure);
-  Columns outputs(prepared.selection().output_names, std::move(columns));
-  outputs.statistics = context->statistics();
-  return outputs;
+  return join(*pipeline.graph(), prepared.selection(), pieces, context->statistics());
 }
 
 }  // namespace hypernodes

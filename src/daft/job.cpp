@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <utility>
 
 #include "daft/native_function.hpp"
@@ -13,6 +14,27 @@ namespace hypernodes::daft {
 namespace {
 
 thread_local int queries_around = 0;
+
+/// How many threads are inside a query.
+struct Inside {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int threads = 0;
+};
+
+Inside& inside() {
+  static auto* const instance = new Inside;  // Daft's threads may outlive static destructors
+  return *instance;
+}
+
+using Clock = std::chrono::steady_clock;
+
+/// As many rows as Daft puts into a batch.
+constexpr std::int64_t kBatch = 131'072;
+/// A batch is run in blocks that grow while they are quick: between blocks it can be stopped, and
+/// large ones make the most of a cache.
+constexpr std::chrono::milliseconds kQuick{10};
+constexpr std::int64_t kGrowth = 4;
 
 bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   return std::any_of(steps.begin(), steps.end(), [&](int index) {
@@ -32,19 +54,34 @@ bool holds_objects(const Type& type) {
 
 }  // namespace
 
-InsideQuery::InsideQuery() { ++queries_around; }
-InsideQuery::~InsideQuery() { --queries_around; }
+InsideQuery::InsideQuery() {
+  if (queries_around++ > 0) return;
+  const std::scoped_lock lock(inside().mutex);
+  ++inside().threads;
+}
+
+InsideQuery::~InsideQuery() {
+  if (--queries_around > 0) return;
+  const std::scoped_lock lock(inside().mutex);
+  if (--inside().threads == 0) inside().changed.notify_all();
+}
+
 bool InsideQuery::now() { return queries_around > 0; }
 
+bool InsideQuery::wait_for_all(std::chrono::milliseconds limit) {
+  std::unique_lock lock(inside().mutex);
+  return inside().changed.wait_for(lock, limit, [] { return inside().threads == 0; });
+}
+
 Job::Job(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
-         std::shared_ptr<RunContext> context, bool map, Enter enter)
+         std::shared_ptr<RunContext> context, Frame frame, Enter enter)
     : graph_(std::move(graph)),
       selection_(std::move(selection)),
       inputs_(std::move(inputs)),
       context_(std::move(context)),
       enter_(std::move(enter)),
-      rows_(map ? inputs_.plan.rows : 1),
-      frame_(make_frame(*graph_, selection_, *context_, map)),
+      rows_(inputs_.plan.rows),
+      frame_(std::move(frame)),
       limit_(rows_) {
   foreign_ = is_foreign(*graph_, selection_.steps);
   for (const auto& input : inputs_.constants) foreign_ |= holds_objects(input.second.type());
@@ -63,39 +100,32 @@ std::string Job::label() const {
 }
 
 void Job::run_rows(std::int64_t first, std::int64_t count) noexcept {
-  const InsideQuery inside;
-  if (first < limit_.load()) {
-    try {
-      run_batch(first, count);
-    } catch (...) {  // of a callback, or no memory: nothing more shall run
-      fail({std::current_exception(), {}, first}, -1);
-    }
+  const InsideQuery inside_query;
+  try {
+    run_blocks(first, count);
+  } catch (...) {  // of a callback, or no memory: nothing more shall run
+    fail({std::current_exception(), {}, first}, -1);
   }
   rows_seen_ += count;
 }
 
-void Job::set_inputs(Batch& batch) const {
-  for (const auto& [slot, value] : inputs_.constants) batch.set_input(slot, value);
-  for (std::size_t i = 0; i < inputs_.mapped.size(); ++i) {
-    const auto& [slot, items] = inputs_.mapped[i];
-    if (slot < 0 || slot >= graph_->root_count()) continue;  // counts rows only
-    if (inputs_.plan.identity) {
-      batch.set_input(slot, items.slice(batch.first_row, batch.rows));
-      continue;
-    }
-    std::vector<std::int64_t> rows(static_cast<std::size_t>(batch.rows));
-    for (std::int64_t row = 0; row < batch.rows; ++row) {
-      rows[static_cast<std::size_t>(row)] = inputs_.plan.inputs[i].item(batch.first_row + row);
-    }
-    batch.set_input(slot, items.take(rows));
+void Job::run_blocks(std::int64_t first, std::int64_t count) {
+  const std::int64_t end = first + count;
+  std::int64_t size = graph_->has_whole_batch() ? count : foreign_ ? 1 : 1024;
+  while (first < end && first < limit_.load()) {
+    const std::int64_t rows = std::min(size, end - first);
+    const auto start = Clock::now();
+    run_block(first, rows);
+    if (Clock::now() - start < kQuick) size *= kGrowth;
+    first += rows;
   }
 }
 
-void Job::run_batch(std::int64_t first, std::int64_t count) {
+void Job::run_block(std::int64_t first, std::int64_t count) {
   const std::shared_ptr<void> entered = enter_ ? enter_() : nullptr;
   Batch batch(*graph_, selection_, count);
   batch.first_row = first;
-  set_inputs(batch);
+  set_inputs(batch, inputs_);
   const Order order = frame_.map ? Order::kNodes : Order::kRows;
   std::optional<Failure> failure = execute_batch(batch, frame_, *context_, order);
   Piece piece{first, {}};
@@ -120,34 +150,28 @@ void Job::fail(Failure failure, std::int64_t row) {
   limit_ = std::max<std::int64_t>(row, 0);
 }
 
-std::vector<Column> Job::outputs() {
+std::vector<Pieces> Job::outputs() {
   std::sort(pieces_.begin(), pieces_.end(),
             [](const Piece& a, const Piece& b) { return a.first < b.first; });
-  std::vector<Column> columns;
-  for (std::size_t i = 0; i < selection_.outputs.size(); ++i) {
-    std::vector<Column> parts;
-    for (Piece& piece : pieces_) parts.push_back(std::move(piece.outputs[i]));
-    if (parts.empty()) parts.push_back(Column::of(graph_->slot_type(selection_.outputs[i]), {}));
-    columns.push_back(parts.size() == 1 ? std::move(parts.front()) : Column::concat(parts));
+  std::vector<Pieces> outputs(selection_.outputs.size());
+  for (Piece& piece : pieces_) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      outputs[i].push_back(std::move(piece.outputs[i]));
+    }
   }
   pieces_.clear();
-  return columns;
+  return outputs;
 }
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-/// As many rows as Daft puts into a batch.
-constexpr std::int64_t kBlock = 131'072;
 
 /// Has Daft walk over the job's rows.
 void send(const std::shared_ptr<Job>& job, const Launch& launch) {
   if (InsideQuery::now()) {
     // A pipeline inside a node that Daft evaluates: Daft's threads are few, and one that waits for
     // a query of its own may wait for ever. Its rows are inside a query already.
-    for (std::int64_t row = 0; row < job->rows(); row += kBlock) {
-      job->run_rows(row, std::min(kBlock, job->rows() - row));
+    for (std::int64_t row = 0; row < job->rows(); row += kBatch) {
+      job->run_rows(row, std::min(kBatch, job->rows() - row));
     }
     return;
   }
@@ -161,9 +185,10 @@ void send(const std::shared_ptr<Job>& job, const Launch& launch) {
 std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
                                 const Selection& selection, GraphInputs inputs,
                                 std::shared_ptr<RunContext> context, const Launch& launch,
-                                std::vector<Column>* outputs, Enter enter) {
+                                std::vector<Pieces>* outputs, Enter enter) {
   const auto job = std::make_shared<Job>(graph, selection, std::move(inputs), context,
-                                         /*map=*/true, std::move(enter));
+                                         make_frame(*graph, selection, *context, /*map=*/true),
+                                         std::move(enter));
   const auto start = Clock::now();
   tell_map(job->frame(), *context, job->rows(), -1);
   send(job, launch);
@@ -180,14 +205,44 @@ std::optional<Failure> run_one(const std::shared_ptr<const Graph>& graph,
                                const Selection& selection, GraphInputs inputs,
                                std::shared_ptr<RunContext> context, const Launch& launch,
                                std::vector<Value>* outputs, Enter enter) {
+  inputs.plan.rows = 1;
   const auto job = std::make_shared<Job>(graph, selection, std::move(inputs), context,
-                                         /*map=*/false, std::move(enter));
+                                         make_frame(*graph, selection, *context, /*map=*/false),
+                                         std::move(enter));
   send(job, launch);
   if (!job->failure()) {
-    for (const Column& column : job->outputs()) outputs->push_back(column[0]);
+    for (const Pieces& output : job->outputs()) outputs->push_back(output.front()[0]);
   }
-  if (context->cache() != nullptr) context->cache()->flush();
   return job->failure();
+}
+
+std::optional<Failure> DaftExecutor::execute(Batch& batch, const Frame& frame,
+                                             RunContext& context) const {
+  GraphInputs inputs;
+  inputs.plan.rows = batch.rows;
+  for (int slot = 0; slot < batch.graph.root_count(); ++slot) {
+    Lane& lane = batch.lanes[static_cast<std::size_t>(slot)];
+    if (lane.is_constant()) {
+      inputs.constants.emplace_back(slot, lane.constant());
+    } else if (lane.is_column()) {
+      inputs.mapped.emplace_back(slot, *lane.gather(nullptr, batch.rows, lane.type(), nullptr));
+    }
+  }
+  // The caller waits for the job, so it need not own the context.
+  const std::shared_ptr<RunContext> borrowed(std::shared_ptr<void>(), &context);
+  const auto job =
+      std::make_shared<Job>(batch.graph.shared_from_this(), batch.selection, std::move(inputs),
+                            borrowed, frame, enter_ ? enter_() : Enter());
+  send(job, launch_);
+  if (job->failure()) return job->failure();
+  const std::vector<Pieces> outputs = job->outputs();
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const int slot = batch.selection.outputs[i];
+    batch.lanes[static_cast<std::size_t>(slot)].set_column(
+        outputs[i].empty() ? Column::of(batch.graph.slot_type(slot), {})
+                           : Column::concat(outputs[i]));
+  }
+  return std::nullopt;
 }
 
 }  // namespace hypernodes::daft

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -26,6 +27,8 @@ class InsideQuery {
   InsideQuery(const InsideQuery&) = delete;
   InsideQuery& operator=(const InsideQuery&) = delete;
   static bool now();
+  /// Waits until no thread is inside any more. False if that takes longer than `limit`.
+  static bool wait_for_all(std::chrono::milliseconds limit);
 };
 
 /// Called in a Daft thread before it runs a batch; what it returns goes when the batch is done.
@@ -42,8 +45,9 @@ using Enter = std::function<std::shared_ptr<void>()>;
 /// Threads: run_rows may be called from several at once; the rest by one, before and after.
 class Job {
  public:
+  /// `inputs.plan.rows` rows, which are one item of a map each, or else one run each.
   Job(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
-      std::shared_ptr<RunContext> context, bool map, Enter enter = {});
+      std::shared_ptr<RunContext> context, Frame frame, Enter enter = {});
 
   std::int64_t rows() const { return rows_; }
   const Frame& frame() const { return frame_; }
@@ -56,13 +60,15 @@ class Job {
 
   /// Runs the nodes on these rows, unless an earlier row has failed. Never throws.
   void run_rows(std::int64_t first, std::int64_t count) noexcept;
+  /// No row begins any more; those that run now are finished, or a few more.
+  void stop() { limit_ = 0; }
 
   /// Whether every row went through the query.
   bool complete() const { return rows_seen_.load() == rows_; }
   /// Of the lowest row that failed.
   const std::optional<Failure>& failure() const { return failure_; }
   /// All rows of each output. REQUIRES: complete, no failure; once.
-  std::vector<Column> outputs();
+  std::vector<Pieces> outputs();
 
  private:
   struct Piece {
@@ -70,8 +76,8 @@ class Job {
     std::vector<Column> outputs;
   };
 
-  void set_inputs(Batch& batch) const;
-  void run_batch(std::int64_t first, std::int64_t count);
+  void run_blocks(std::int64_t first, std::int64_t count);
+  void run_block(std::int64_t first, std::int64_t count);
   void fail(Failure failure, std::int64_t row);
 
   const std::shared_ptr<const Graph> graph_;
@@ -111,6 +117,10 @@ class OpenJob {
   std::int64_t number_;
 };
 
+/// Stops all jobs and waits for their threads, but no longer than `limit`: to be called before
+/// Python ends, which ends threads in the midst of a node.
+void stop_jobs(std::chrono::milliseconds limit);
+
 /// The tickets of rows [first, first + rows) of job `number`.
 Column make_tickets(std::int64_t number, std::int64_t first, std::int64_t rows);
 
@@ -127,12 +137,26 @@ using Launch = std::function<void(const OpenJob& job)>;
 std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
                                 const Selection& selection, GraphInputs inputs,
                                 std::shared_ptr<RunContext> context, const Launch& launch,
-                                std::vector<Column>* outputs, Enter enter = {});
+                                std::vector<Pieces>* outputs, Enter enter = {});
 
 /// Runs a graph on one item on Daft; as run_batch_of_one.
 std::optional<Failure> run_one(const std::shared_ptr<const Graph>& graph,
                                const Selection& selection, GraphInputs inputs,
                                std::shared_ptr<RunContext> context, const Launch& launch,
                                std::vector<Value>* outputs, Enter enter = {});
+
+/// Executes the batches of nested pipelines that have a Daft engine of their own.
+class DaftExecutor final : public BatchExecutor {
+ public:
+  /// `enter` is asked, where a batch begins, for what its job calls in Daft's threads.
+  explicit DaftExecutor(Launch launch, std::function<Enter()> enter = {})
+      : launch_(std::move(launch)), enter_(std::move(enter)) {}
+  std::optional<Failure> execute(Batch& batch, const Frame& frame,
+                                 RunContext& context) const override;
+
+ private:
+  Launch launch_;
+  std::function<Enter()> enter_;
+};
 
 }  // namespace hypernodes::daft

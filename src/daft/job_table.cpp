@@ -72,7 +72,21 @@ OpenJob::~OpenJob() {
   const std::scoped_lock lock(all.mutex);
   all.jobs[static_cast<std::size_t>(number_)]
       .reset();  // job_ keeps it: nothing dies under the lock
-  if (job_->complete()) all.unused.push_back(number_);
+  if (job_->complete()) {
+    all.unused.push_back(number_);
+  } else {
+    job_->stop();
+  }
+}
+
+void stop_jobs(std::chrono::milliseconds limit) {
+  {
+    const std::scoped_lock lock(table().mutex);
+    for (const std::shared_ptr<Job>& job : table().jobs) {
+      if (job != nullptr) job->stop();
+    }
+  }
+  InsideQuery::wait_for_all(limit);
 }
 
 Column make_tickets(std::int64_t number, std::int64_t first, std::int64_t rows) {

@@ -15,6 +15,8 @@ using Clock = std::chrono::steady_clock;
 /// Rows looked up in one pass; more cost memory, fewer cost the store's locality.
 constexpr std::int64_t kBlock = 131'072;
 
+}  // namespace
+
 void set_inputs(Batch& batch, const GraphInputs& inputs) {
   for (const auto& [slot, value] : inputs.constants) batch.set_input(slot, value);
   for (std::size_t i = 0; i < inputs.mapped.size(); ++i) {
@@ -33,7 +35,19 @@ void set_inputs(Batch& batch, const GraphInputs& inputs) {
   }
 }
 
-}  // namespace
+Columns join(const Graph& graph, const Selection& selection, const std::vector<Pieces>& outputs,
+             Statistics statistics) {
+  std::vector<Column> columns;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Pieces& pieces = outputs[i];
+    columns.push_back(pieces.empty()       ? Column::of(graph.slot_type(selection.outputs[i]), {})
+                      : pieces.size() == 1 ? pieces.front()
+                                           : Column::concat(pieces));
+  }
+  Columns joined(selection.output_names, std::move(columns));
+  joined.statistics = std::move(statistics);
+  return joined;
+}
 
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
   bool foreign = !context.callbacks().empty();
@@ -48,7 +62,7 @@ Order sequential_order(const Graph& graph, const Selection& selection, const Run
 
 std::optional<Failure> map_batches(const Graph& graph, const Selection& selection,
                                    const GraphInputs& inputs, RunContext& context, Order order,
-                                   std::vector<Column>* outputs,
+                                   std::vector<Pieces>* outputs,
                                    const std::function<void()>& between) {
   const Frame frame = make_frame(graph, selection, context, /*map=*/true);
   const std::int64_t rows = inputs.plan.rows;
@@ -56,7 +70,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
   const bool whole = frame.cache == nullptr && order == Order::kNodes;
   const auto start = Clock::now();
   tell_map(frame, context, rows, -1);
-  std::vector<std::vector<Column>> parts(selection.outputs.size());
+  outputs->assign(selection.outputs.size(), {});
   std::optional<Failure> failure;
   for (std::int64_t begin = 0; begin < rows && !failure; begin += whole ? rows : kBlock) {
     Batch batch(graph, selection, whole ? rows : std::min(kBlock, rows - begin));
@@ -64,20 +78,13 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
     set_inputs(batch, inputs);
     failure = execute_batch(batch, frame, context, order);
     if (failure) break;
-    for (std::size_t i = 0; i < parts.size() && !failure; ++i) {
-      parts[i].push_back(read_output(batch, selection.outputs[i], frame, context, &failure));
+    for (std::size_t i = 0; i < outputs->size() && !failure; ++i) {
+      (*outputs)[i].push_back(read_output(batch, selection.outputs[i], frame, context, &failure));
     }
     if (between) between();
   }
   if (!failure) {
     tell_map(frame, context, rows, std::chrono::duration<double>(Clock::now() - start).count());
-  }
-  outputs->clear();
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (parts[i].empty()) {
-      parts[i].push_back(Column::of(graph.slot_type(selection.outputs[i]), {}));
-    }
-    outputs->push_back(parts[i].size() == 1 ? parts[i].front() : Column::concat(parts[i]));
   }
   if (frame.cache != nullptr) frame.cache->flush();
   return failure;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "graph/graph.hpp"
+#include "hypernodes/engine.hpp"
 #include "hypernodes/map_plan.hpp"
 #include "kernel/execute.hpp"
 
@@ -22,15 +23,24 @@ struct GraphInputs {
   MapPlan plan;                                  ///< For a run: empty.
 };
 
+/// An output in pieces, one for each batch: whoever wants one column joins them.
+using Pieces = std::vector<Column>;
+/// What C++ callers get: each output's pieces as one column.
+Columns join(const Graph& graph, const Selection& selection, const std::vector<Pieces>& outputs,
+             Statistics statistics);
+
+/// Gives a batch its rows of `inputs`, from `batch.first_row` on.
+void set_inputs(Batch& batch, const GraphInputs& inputs);
+
 /// In which order the sequential engine works. Python nodes and callbacks can tell: row by row.
 /// C++ nodes cannot, and go faster node by node; so go nodes that want whole batches.
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context);
 
-/// Maps a graph over `inputs` in batches of bounded size. `outputs` gets a column for each output
-/// of the selection; on a failure, the rows before it. `between` is called after each batch.
+/// Maps a graph over `inputs` in batches of bounded size. `outputs` gets the pieces of each output
+/// of the selection. `between` is called after each batch.
 std::optional<Failure> map_batches(const Graph& graph, const Selection& selection,
                                    const GraphInputs& inputs, RunContext& context, Order order,
-                                   std::vector<Column>* outputs,
+                                   std::vector<Pieces>* outputs,
                                    const std::function<void()>& between = {});
 
 /// Runs a graph on one item. `outputs` gets a value for each output of the selection.

@@ -31,14 +31,11 @@ Columns SequentialEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const Graph& graph = *pipeline.graph();
   const PreparedRun prepared(pipeline, inputs, options);
   RunContext context(pipeline.cache(), pipeline.callbacks());
-  std::vector<Column> columns;
-  const auto failure =
-      map_batches(graph, prepared.selection(), prepared.inputs(), context,
-                  sequential_order(graph, prepared.selection(), context), &columns);
+  std::vector<Pieces> pieces;
+  const auto failure = map_batches(graph, prepared.selection(), prepared.inputs(), context,
+                                   sequential_order(graph, prepared.selection(), context), &pieces);
   if (failure) raise(*failure);
-  Columns outputs(prepared.selection().output_names, std::move(columns));
-  outputs.statistics = context.statistics();
-  return outputs;
+  return join(graph, prepared.selection(), pieces, context.statistics());
 }
 
 }  // namespace hypernodes

@@ -29,7 +29,7 @@ struct Selection {
 /// Slots: the root inputs in sorted order, then the outputs in execution order; the outputs of one
 ///        node are next to each other.
 /// Threads: immutable.
-class Graph {
+class Graph : public std::enable_shared_from_this<Graph> {
  public:
   struct Step {
     Node node;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <map>
 #include <mutex>
 #include <random>
 #include <set>
@@ -39,6 +41,27 @@ std::shared_ptr<const Graph> chain() {
 
 std::shared_ptr<RunContext> context(Callbacks callbacks = {}) {
   return std::make_shared<RunContext>(nullptr, std::move(callbacks));
+}
+
+/// map_rows with the batches of each output joined.
+std::optional<Failure> map_joined(const std::shared_ptr<const Graph>& graph,
+                                  const Selection& selection, GraphInputs inputs,
+                                  std::shared_ptr<RunContext> run, const Launch& launch,
+                                  std::vector<Column>* outputs, Enter enter = {}) {
+  std::vector<Pieces> pieces;
+  auto failure = map_rows(graph, selection, std::move(inputs), std::move(run), launch, &pieces,
+                          std::move(enter));
+  outputs->clear();
+  for (const Pieces& output : pieces) {
+    outputs->push_back(output.empty() ? Column::nulls(Kind::kInt64, 0) : Column::concat(output));
+  }
+  return failure;
+}
+
+std::unique_ptr<Job> make_job(const std::shared_ptr<const Graph>& graph, GraphInputs inputs) {
+  const auto run = context();
+  return std::make_unique<Job>(graph, graph->all(), std::move(inputs), run,
+                               make_frame(*graph, graph->all(), *run, /*map=*/true));
 }
 
 std::vector<std::int64_t> range(std::int64_t count) {
@@ -89,8 +112,8 @@ TEST(JobTest, RowsComeBackInOrderWhateverDaftDoes) {
   const auto graph = chain();
   for (const unsigned threads : {1U, 2U, 4U}) {
     std::vector<Column> outputs;
-    const auto failure = map_rows(graph, graph->all(), over_x(*graph, 1000), context(),
-                                  shuffled(7, threads, threads), &outputs);
+    const auto failure = map_joined(graph, graph->all(), over_x(*graph, 1000), context(),
+                                    shuffled(7, threads, threads), &outputs);
     ASSERT_FALSE(failure);
     ASSERT_EQ(outputs.size(), 2U);
     ASSERT_EQ(outputs[1].size(), 1000);
@@ -109,7 +132,7 @@ TEST(JobTest, TicketsOfOneBatchNeedNotBeNeighbours) {
     redeem(make_tickets(job.number(), 0, job->rows()).take(order));
   };
   const auto failure =
-      map_rows(graph, graph->all(), over_x(*graph, 5), context(), backwards, &outputs);
+      map_joined(graph, graph->all(), over_x(*graph, 5), context(), backwards, &outputs);
   ASSERT_FALSE(failure);
   EXPECT_EQ(outputs[0], ints({0, 2, 4, 6, 8}));
 }
@@ -120,7 +143,7 @@ TEST(JobTest, ProductCountsThroughItsInputs) {
   inputs.mapped = {{graph->slot("offset"), ints({1, 2})}, {graph->slot("x"), ints({10, 20, 30})}};
   inputs.plan = plan_map({"offset", "x"}, {2, 3}, MapMode::kProduct);
   std::vector<Column> outputs;
-  const auto failure = map_rows(graph, graph->all(), inputs, context(), shuffled(4, 1), &outputs);
+  const auto failure = map_joined(graph, graph->all(), inputs, context(), shuffled(4, 1), &outputs);
   ASSERT_FALSE(failure);
   EXPECT_EQ(outputs[1], ints({21, 41, 61, 22, 42, 62}));
 }
@@ -128,7 +151,7 @@ TEST(JobTest, ProductCountsThroughItsInputs) {
 TEST(JobTest, EmptyMapAsksDaftForNothing) {
   const auto graph = chain();
   std::vector<Column> outputs;
-  const auto failure = map_rows(
+  const auto failure = map_joined(
       graph, graph->all(), over_x(*graph, 0), context(), [](const OpenJob&) { FAIL(); }, &outputs);
   EXPECT_FALSE(failure);
   ASSERT_EQ(outputs.size(), 2U);
@@ -139,8 +162,8 @@ TEST(JobTest, OnlyTheSelectionRuns) {
   const auto graph = chain();
   const std::vector<std::string> names{"doubled"};
   std::vector<Column> outputs;
-  const auto failure =
-      map_rows(graph, graph->select(names), over_x(*graph, 3), context(), shuffled(2, 1), &outputs);
+  const auto failure = map_joined(graph, graph->select(names), over_x(*graph, 3), context(),
+                                  shuffled(2, 1), &outputs);
   ASSERT_FALSE(failure);
   ASSERT_EQ(outputs.size(), 1U);
   EXPECT_EQ(outputs[0], ints({0, 2, 4}));
@@ -150,8 +173,8 @@ TEST(JobTest, LowestFailingRowComesOut) {
   const auto graph = Graph::build({node<fail_at_multiples_of_100>("y", {"x"})});
   for (unsigned seed = 0; seed < 20; ++seed) {
     std::vector<Column> outputs;
-    const auto failure = map_rows(graph, graph->all(), over_x(*graph, 1000), context(),
-                                  shuffled(13, 3, seed), &outputs);
+    const auto failure = map_joined(graph, graph->all(), over_x(*graph, 1000), context(),
+                                    shuffled(13, 3, seed), &outputs);
     ASSERT_TRUE(failure);
     EXPECT_EQ(failure->row, 100);
     EXPECT_EQ(failure->node, "fail_at_multiples_of_100");
@@ -169,7 +192,7 @@ TEST(JobTest, RowsAfterAFailureDoNotRun) {
   };
   std::vector<Column> outputs;
   const auto failure =
-      map_rows(graph, graph->all(), over_x(*graph, 1000), context(), in_order, &outputs);
+      map_joined(graph, graph->all(), over_x(*graph, 1000), context(), in_order, &outputs);
   EXPECT_TRUE(failure);
   EXPECT_EQ(calls, 101);
 }
@@ -185,8 +208,9 @@ TEST(JobTest, ExceptionOfACallbackStopsTheMap) {
   const auto graph = chain();
   std::vector<Column> outputs;
   calls = 0;
-  const auto failure = map_rows(graph, graph->all(), over_x(*graph, 1000),
-                                context({std::make_shared<Throwing>()}), shuffled(10, 1), &outputs);
+  const auto failure =
+      map_joined(graph, graph->all(), over_x(*graph, 1000), context({std::make_shared<Throwing>()}),
+                 shuffled(10, 1), &outputs);
   ASSERT_TRUE(failure);
   EXPECT_THROW(raise(*failure), std::logic_error);
   EXPECT_LE(calls, 10);
@@ -208,7 +232,8 @@ TEST(JobTest, EventsHaveTheCountsOfTheSequentialEngine) {
   const auto graph = chain();
   const auto counting = std::make_shared<Counting>();
   std::vector<Column> outputs;
-  map_rows(graph, graph->all(), over_x(*graph, 20), context({counting}), shuffled(3, 2), &outputs);
+  map_joined(graph, graph->all(), over_x(*graph, 20), context({counting}), shuffled(3, 2),
+             &outputs);
   const std::map<EventKind, int> expected{
       {EventKind::kMapStart, 1},       {EventKind::kMapItemStart, 20}, {EventKind::kMapItemEnd, 20},
       {EventKind::kPipelineStart, 20}, {EventKind::kPipelineEnd, 20},  {EventKind::kNodeStart, 40},
@@ -222,7 +247,7 @@ TEST(JobTest, NumberIsUsedAgainOnlyAfterAWholeQuery) {
   std::set<std::int64_t> numbers;
   std::vector<Column> outputs;
   const auto run = [&](const Launch& launch) {
-    return map_rows(graph, graph->all(), over_x(*graph, 4), context(), launch, &outputs);
+    return map_joined(graph, graph->all(), over_x(*graph, 4), context(), launch, &outputs);
   };
   std::int64_t whole = -1, broken = -1;
   run([&](const OpenJob& job) {
@@ -245,7 +270,7 @@ TEST(JobTest, NumberIsUsedAgainOnlyAfterAWholeQuery) {
 TEST(JobTest, QueryThatLeavesRowsOutIsAnError) {
   const auto graph = chain();
   std::vector<Column> outputs;
-  EXPECT_THROW(map_rows(
+  EXPECT_THROW(map_joined(
                    graph, graph->all(), over_x(*graph, 4), context(),
                    [](const OpenJob& job) { redeem(make_tickets(job.number(), 0, 3)); }, &outputs),
                Error);
@@ -261,7 +286,7 @@ class Inner final : public NodeBody {
   void run_row(const Value* const* arguments, Value* outputs) const override {
     const auto graph = chain();
     std::vector<Column> columns;
-    const auto failure = map_rows(
+    const auto failure = map_joined(
         graph, graph->all(), over_x(*graph, arguments[0]->as_int64()), context(),
         [](const OpenJob&) { FAIL(); }, &columns);
     ASSERT_FALSE(failure);
@@ -278,9 +303,55 @@ TEST(JobTest, PipelineInsideANodeNeedsNoQueryOfItsOwn) {
   const auto graph = Graph::build({Node(definition)});
   std::vector<Column> outputs;
   const auto failure =
-      map_rows(graph, graph->all(), over_x(*graph, 4), context(), shuffled(1, 2), &outputs);
+      map_joined(graph, graph->all(), over_x(*graph, 4), context(), shuffled(1, 2), &outputs);
   ASSERT_FALSE(failure);
   EXPECT_EQ(outputs[0], ints({0, 1, 2, 3}));
+}
+
+std::atomic<bool> begun = false, released = false;
+
+std::int64_t wait(std::int64_t x) {
+  begun = true;
+  while (!released) std::this_thread::yield();
+  return x;
+}
+
+TEST(JobTest, BrokenOffQueryBeginsNoMoreRows) {
+  const auto graph = Graph::build({node<fail_at_multiples_of_100>("y", {"x"})});
+  std::vector<Column> outputs;
+  std::int64_t number = -1;
+  calls = 0;
+  EXPECT_THROW(map_joined(
+                   graph, graph->all(), over_x(*graph, 50), context(),
+                   [&](const OpenJob& job) {
+                     number = job.number();
+                     stop_jobs(std::chrono::milliseconds(0));
+                     redeem(make_tickets(number, 0, 50));
+                     throw std::runtime_error("interrupted");
+                   },
+                   &outputs),
+               std::runtime_error);
+  redeem(make_tickets(number, 0, 50));
+  EXPECT_EQ(calls, 0);
+}
+
+TEST(JobTest, StoppingWaitsForTheRowsThatRun) {
+  const auto graph = Graph::build({node<wait>("y", {"x"})});
+  std::vector<Column> outputs;
+  std::jthread straggler;
+  EXPECT_THROW(map_joined(
+                   graph, graph->all(), over_x(*graph, 1), context(),
+                   [&](const OpenJob& job) {
+                     straggler = std::jthread(
+                         [number = job.number()] { redeem(make_tickets(number, 0, 1)); });
+                     while (!begun) std::this_thread::yield();
+                     throw std::runtime_error("interrupted");
+                   },
+                   &outputs),
+               std::runtime_error);
+  EXPECT_FALSE(InsideQuery::wait_for_all(std::chrono::milliseconds(1)));
+  released = true;
+  EXPECT_TRUE(InsideQuery::wait_for_all(std::chrono::seconds(30)));
 }
 
 TEST(JobTest, EntersEveryBatch) {
@@ -292,7 +363,7 @@ TEST(JobTest, EntersEveryBatch) {
     return std::shared_ptr<void>(&inside, [&](void*) { --inside; });
   };
   std::vector<Column> outputs;
-  map_rows(graph, graph->all(), over_x(*graph, 10), context(), shuffled(3, 2), &outputs, enter);
+  map_joined(graph, graph->all(), over_x(*graph, 10), context(), shuffled(3, 2), &outputs, enter);
   EXPECT_EQ(entered, 4);
   EXPECT_EQ(inside, 0);
 }
@@ -303,7 +374,7 @@ TEST(JobTest, DaftFunctionRedeemsAndReturnsItsTickets) {
   daft.load_extension();
   const auto graph = chain();
   std::vector<Column> outputs;
-  const auto failure = map_rows(
+  const auto failure = map_joined(
       graph, graph->all(), over_x(*graph, 3), context(),
       [&](const OpenJob& job) {
         const Column tickets = make_tickets(job.number(), 0, 3);
@@ -317,16 +388,16 @@ TEST(JobTest, DaftFunctionRedeemsAndReturnsItsTickets) {
 
 TEST(JobTest, LabelNamesTheNodes) {
   const auto graph = chain();
-  EXPECT_EQ(Job(graph, graph->all(), over_x(*graph, 1), context(), true).label(), "twice, add");
+  EXPECT_EQ(make_job(graph, over_x(*graph, 1))->label(), "twice, add");
 }
 
 TEST(JobTest, KnowsWhatNeedsPython) {
   const auto graph = chain();
-  EXPECT_FALSE(Job(graph, graph->all(), over_x(*graph, 1), context(), true).foreign());
+  EXPECT_FALSE(make_job(graph, over_x(*graph, 1))->foreign());
   GraphInputs objects;
   objects.mapped.emplace_back(graph->slot("x"), Column::objects({Value(1)}));
   objects.plan = plan_map({"x"}, {1}, MapMode::kZip);
-  EXPECT_TRUE(Job(graph, graph->all(), objects, context(), true).foreign());
+  EXPECT_TRUE(make_job(graph, objects)->foreign());
 }
 
 }  // namespace

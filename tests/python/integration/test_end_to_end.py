@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -146,7 +145,7 @@ def test_two_libraries_and_python_share_one_core_and_one_cache(
     assert len(calls()) == 4
     maps = Path("/proc/self/maps").read_text().splitlines()
     assert len({line.split()[-1] for line in maps if "/libhypernodes.so" in line}) == 1
-    opened = [os.readlink(file) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    opened = [str(file.readlink()) for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
     store = str(tmp_path / "cache" / "records.mdb")
     assert opened.count(store) == 2  # LMDB opens a file twice for one environment
 
@@ -183,7 +182,8 @@ def test_dataframe_gives_a_run_s_values_by_the_same_calls(
     first = load(str(node_library("nodes_a")))
     pipeline = Pipeline(nodes=[first.twice, add_ten])
     frame = DaftEngine().dataframe(pipeline, {"x": [1, 2, 3]}, map_over="x")
-    assert calls() == [] and seen == []  # lazy
+    assert calls() == []  # lazy
+    assert seen == []
     assert frame.collect().to_pydict() == {"doubled": [2, 4, 6], "result": [12, 14, 16]}
     assert calls() == ["twice"] * 3
     assert sorted(seen) == [2, 4, 6]

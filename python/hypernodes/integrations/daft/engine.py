@@ -101,6 +101,10 @@ class DaftEngine(NativeEngine):
             graph, merged, map_over, map_mode, output_name, cache, callbacks, shape
         )
 
+    def _executor(self) -> _core.BatchExecutor:
+        extension.load()
+        return _core.daft_executor()
+
     def dataframe(
         self,
         pipeline: Pipeline,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import threading
@@ -33,6 +34,8 @@ def load() -> ModuleType:
             f"The Daft engine needs the package daft ({error})", fix=_INSTALL
         ) from error
     check_version(daft.__version__)
+    # Python ends threads in the midst of a node: those of a run that was interrupted stop before.
+    atexit.register(_core.daft_stop)
     return daft
 
 
