@@ -117,10 +117,12 @@ int init(FFI_SessionContext* session) {
       pending.swap(registry().pending);
     }
     for (Definition& each : pending) {
+      const std::string name = each.name;
+      // The host owns it from here on, even if it refuses it.
       const FFI_ScalarFunction function{new Definition(std::move(each)), name_of, get_return_field,
                                         call, fini};
       if (session->define_function(session->ctx, function) != 0) {
-        throw Error(std::string("Daft refused the function ") + name_of(function.ctx));
+        throw Error("Daft refused the function " + name);
       }
     }
   });

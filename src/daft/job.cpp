@@ -9,6 +9,7 @@
 #include "daft/native_function.hpp"
 #include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
+#include "values/object_runtime.hpp"
 
 namespace hypernodes::daft {
 namespace {
@@ -99,14 +100,26 @@ std::string Job::label() const {
   return text;
 }
 
+void Job::wait() {
+  const detail::Suspended others_may_run;
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [this] { return running_ == 0; });
+}
+
 void Job::run_rows(std::int64_t first, std::int64_t count) noexcept {
   const InsideQuery inside_query;
+  {
+    const std::scoped_lock lock(mutex_);
+    ++running_;
+  }
   try {
     run_blocks(first, count);
   } catch (...) {  // of a callback, or no memory: nothing more shall run
     fail({std::current_exception(), {}, first}, -1);
   }
   rows_seen_ += count;
+  const std::scoped_lock lock(mutex_);
+  if (--running_ == 0) idle_.notify_all();
 }
 
 void Job::run_blocks(std::int64_t first, std::int64_t count) {
@@ -233,7 +246,13 @@ std::optional<Failure> DaftExecutor::execute(Batch& batch, const Frame& frame,
   const auto job =
       std::make_shared<Job>(batch.graph.shared_from_this(), batch.selection, std::move(inputs),
                             borrowed, frame, enter_ ? enter_() : Enter());
-  send(job, launch_);
+  try {
+    send(job, launch_);
+  } catch (...) {  // broken off: what still runs uses the caller's context
+    job->stop();
+    job->wait();
+    throw;
+  }
   if (job->failure()) return job->failure();
   const std::vector<Pieces> outputs = job->outputs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {

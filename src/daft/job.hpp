@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -62,6 +63,8 @@ class Job {
   void run_rows(std::int64_t first, std::int64_t count) noexcept;
   /// No row begins any more; those that run now are finished, or a few more.
   void stop() { limit_ = 0; }
+  /// Returns when no thread runs rows of this job.
+  void wait();
 
   /// Whether every row went through the query.
   bool complete() const { return rows_seen_.load() == rows_; }
@@ -90,6 +93,8 @@ class Job {
   bool foreign_ = false;
 
   std::mutex mutex_;
+  std::condition_variable idle_;
+  int running_ = 0;  ///< Threads in run_rows.
   std::vector<Piece> pieces_;
   std::optional<Failure> failure_;
   std::int64_t failed_row_ = 0;

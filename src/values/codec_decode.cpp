@@ -232,10 +232,18 @@ bool decode(std::string_view encoded, ColumnBuilder& builder) {
 
 std::optional<Value> decode(std::string_view encoded, const Type& type) {
   switch (type.kind()) {
+    case Kind::kObject: {
+      const detail::ObjectRuntime* const runtime = detail::object_runtime();
+      if (runtime == nullptr) return decode_plain(encoded);
+      Reader reader(encoded);
+      Value value;
+      const bool sound = skip(reader, 0) && reader.ok() && reader.at_end();
+      if (!sound || !runtime->decode(encoded, &value)) return {};
+      return value;
+    }
     case Kind::kList:
     case Kind::kMap:
-    case Kind::kStruct:
-    case Kind::kObject: {
+    case Kind::kStruct: {
       ColumnBuilder builder(type);
       if (!decode(encoded, builder)) return {};
       return builder.finish()[0];

@@ -30,7 +30,10 @@ class FakeDaft {
   void load_extension() {
     FFI_SessionContext session{this, [](void* self, FFI_ScalarFunction function) {
                                  auto* const daft = static_cast<FakeDaft*>(self);
-                                 if (daft->refuses_) return 1;
+                                 if (daft->refuses_) {
+                                   function.fini(const_cast<void*>(function.ctx));
+                                   return 1;
+                                 }
                                  daft->functions_.push_back(function);
                                  return 0;
                                }};
