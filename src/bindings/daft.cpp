@@ -49,6 +49,7 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   const std::shared_ptr<RunContext>& context() { return context_; }
+  void warn() { graph_.warn(context_->statistics().warnings); }
   daft::Enter enter() { return enter_run(state_); }
 
  private:
@@ -74,6 +75,7 @@ nb::object run(PythonGraph& graph, const nb::dict& inputs, nb::handle output_nam
     const auto failure = daft::run_one(graph.graph(), plan->selection, std::move(given),
                                        session.context(), launch, &outputs, session.enter());
     if (failure) raise_failure(*failure);
+    session.warn();
   }
   nb::object record = new_record(*plan);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -95,6 +97,7 @@ nb::object map(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
     const auto failure = daft::map_rows(graph.graph(), plan->selection, std::move(given),
                                         session.context(), launch, &pieces, session.enter());
     if (failure) raise_failure(*failure);
+    session.warn();
   }
   return shaped(*plan, std::move(pieces), rows, shape);
 }

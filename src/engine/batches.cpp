@@ -66,14 +66,15 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
                                    const std::function<void()>& between) {
   const Frame frame = make_frame(graph, selection, context, /*map=*/true);
   const std::int64_t rows = inputs.plan.rows;
-  // Without a cache there is nothing to look up, and columns need not be joined.
-  const bool whole = frame.cache == nullptr && order == Order::kNodes;
+  // Without a cache there is nothing to look up: blocks only let a signal break in.
+  const bool lookups = frame.cache != nullptr || order == Order::kRows;
+  const std::int64_t block = lookups ? kBlock : std::int64_t{1} << 20;
   const auto start = Clock::now();
   tell_map(frame, context, rows, -1);
   outputs->assign(selection.outputs.size(), {});
   std::optional<Failure> failure;
-  for (std::int64_t begin = 0; begin < rows && !failure; begin += whole ? rows : kBlock) {
-    Batch batch(graph, selection, whole ? rows : std::min(kBlock, rows - begin));
+  for (std::int64_t begin = 0; begin < rows && !failure; begin += block) {
+    Batch batch(graph, selection, std::min(block, rows - begin));
     batch.first_row = begin;
     set_inputs(batch, inputs);
     failure = execute_batch(batch, frame, context, order);

@@ -11,8 +11,8 @@
 namespace hypernodes {
 namespace {
 
-/// Identity of a nested pipeline's code: its nodes, their wiring, and what is fixed inside. Values
-/// that cannot be encoded leave it without one.
+/// Identity of a nested pipeline's code: its nodes, their wiring and defaults. Defaults that cannot
+/// be encoded leave it without one.
 Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
   std::string text = "nested pipeline\n";
   const Graph& graph = *nested.graph;
@@ -41,9 +41,9 @@ Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
   }
   for (const bool mapped : nested.mapped) text += mapped ? 'm' : '-';
   text += nested.mode == MapMode::kZip ? 'z' : 'p';
+  // The values themselves are digested when a key is made: they may have changed since.
   for (const NestedPipeline::Bound& bound : nested.bound) {
     codec::put_varint(text, static_cast<std::uint64_t>(bound.slot));
-    *has_identity &= codec::encode(bound.value, true, text, &unordered);
   }
   return Digest::of_bytes(text);
 }

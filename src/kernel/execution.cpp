@@ -70,12 +70,30 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     if (writes_ == nullptr || !definition.cached) continue;
     if (definition.has_identity) {
       state.keys_of.emplace(state.node());
+      if (definition.nested == nullptr || add_bound(*definition.nested, *state.keys_of)) continue;
+      state.keys_of.reset();
+      context.warn("node '" + state.node().name() +
+                   "' runs uncached: a bound input has a type that cannot be digested");
     } else {
       context.warn("node '" + state.node().name() +
                    "' runs uncached: its code has no identity that survives the process; give it "
                    "one with version");
     }
   }
+}
+
+bool Execution::add_bound(const NestedPipeline& nested, KeyMaker& key) {
+  for (const NestedPipeline::Bound& bound : nested.bound) {
+    const Digest digest = digest_of(bound.value, scratch_);
+    if (!Lane::known(digest)) return false;
+    key.add_fixed(digest);
+  }
+  for (const int index : nested.selection.steps) {
+    const Graph::Step& step = nested.graph->steps()[static_cast<std::size_t>(index)];
+    const auto& inner = step.node.definition().nested;
+    if (inner != nullptr && !add_bound(*inner, key)) return false;
+  }
+  return true;
 }
 
 std::optional<Failure> Execution::run() {

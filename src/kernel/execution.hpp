@@ -54,6 +54,8 @@ class Execution {
   void finish_counts();
 
   // Keys and look-ups.
+  /// Adds what is bound inside a nested pipeline, at any depth. False if it cannot be digested.
+  bool add_bound(const NestedPipeline& nested, KeyMaker& key);
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
   void take_hit(StepState& state, std::size_t output, std::int64_t row, const EncodedOutput& found);

@@ -21,15 +21,18 @@ struct EncodedOutput {
   std::string_view payload;
 };
 
-/// Makes the keys of one node. Its code is hashed once, each key adds the inputs' digests.
+/// Makes the keys of one node. What its rows share is hashed once, each key adds the inputs'
+/// digests.
 class KeyMaker {
  public:
   explicit KeyMaker(const Node& node);
+  /// Adds the digest of a value that is fixed inside the node: a bound input of a nested pipeline.
+  void add_fixed(const Digest& value) { state_.update(value.significant()); }
   /// The key for inputs with these digests, in the order of the node's inputs.
   Digest key(std::span<const Digest* const> inputs) const;
 
  private:
-  Sha256 state_;  ///< After the first block.
+  Sha256 state_;
 };
 
 /// Appends the record of a node's outputs under `key`.

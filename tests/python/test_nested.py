@@ -2,10 +2,11 @@
 """Pipelines as nodes: mappings, mapped ones, pruning, inherited settings, changes seen."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 
-from hypernodes import Node, Pipeline, PipelineCallback, SeqEngine, node
+from hypernodes import DiskCache, Node, Pipeline, PipelineCallback, SeqEngine, node
 from hypernodes.pipeline_node import PipelineNode
 
 
@@ -254,3 +255,22 @@ def test_equality_is_identity_and_repr_shows_the_needs():
     pipeline = inner(y=1)
     assert pipeline.as_node() != pipeline.as_node()
     assert repr(pipeline.as_node()) == "PipelineNode(inner, bound=[y], needs=[x])"
+
+
+def test_bound_value_changed_in_place_is_seen(tmp_path: Path) -> None:
+    @node(output_name="total")
+    def total(items: list[int], scale: list[int]) -> int:
+        return sum(items) * scale[0]
+
+    scale = [1]
+    inner = Pipeline(nodes=[total], name="inner").bind(scale=scale)
+    outer = Pipeline(nodes=[inner.as_node()], cache=DiskCache(tmp_path))
+    assert outer.run({"items": [1, 2]}) == {"total": 3}
+    scale[0] = 10
+    assert outer.run({"items": [1, 2]}) == {"total": 30}
+    deeper = Pipeline(
+        nodes=[Pipeline(nodes=[inner.as_node()]).as_node()], cache=DiskCache(tmp_path)
+    )
+    assert deeper.run({"items": [1, 2]}) == {"total": 30}
+    scale[0] = 2
+    assert deeper.run({"items": [1, 2]}) == {"total": 6}
