@@ -20,16 +20,6 @@ PyObject* find(const nb::dict& inputs, const nb::object& name) {
   return value;
 }
 
-/// An input as what the nodes take, or as it is if it does not fit.
-Value fitted(PyObject* object, const Type& type) {
-  if (type.kind() == Kind::kObject) return object_value(object);
-  try {
-    return cast_object(object, type);
-  } catch (const TypeError&) {
-    return object_value(object);
-  }
-}
-
 Column objects(const nb::object& items) {
   const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
   std::vector<Value> values;
@@ -40,20 +30,37 @@ Column objects(const nb::object& items) {
   return Column::objects(std::move(values));
 }
 
+[[noreturn]] void refuse_value(const Plan::Root& root, const std::string& place,
+                               const TypeError& error) {
+  throw TypeError("Input '" + std::string(text_of(root.name)) + "'" + place +
+                      " does not fit the C++ node that reads it: " + error.message(),
+                  {}, "pass " + root.type.name() + ", or convert it in a node before");
+}
+
+/// The first of the items that does not fit. REQUIRES: one does not.
+std::int64_t misfit(const nb::object& items, const Type& type) {
+  std::int64_t row = 0;
+  try {
+    for (; row < PyTuple_GET_SIZE(items.ptr()); ++row) {
+      object_value(PyTuple_GET_ITEM(items.ptr(), row)).cast(type);
+    }
+  } catch (const TypeError&) {  // found
+  }
+  return row;
+}
+
 Column fitted(const MappedInput& input) {
   const Type type = input.root == nullptr ? Type(Kind::kObject) : input.root->type;
-  if (!input.items.is_valid()) {
-    try {
-      return type.kind() == Kind::kObject ? input.column : input.column.cast(type);
-    } catch (const TypeError&) {
-      return input.column;
-    }
+  if (type.kind() == Kind::kObject) {
+    return input.items.is_valid() ? objects(input.items) : input.column;
   }
-  if (type.kind() == Kind::kObject) return objects(input.items);
   try {
+    if (!input.items.is_valid()) return input.column.cast(type);
     return cast_items(&PyTuple_GET_ITEM(input.items.ptr(), 0), input.size(), type);
-  } catch (const TypeError&) {
-    return objects(input.items);
+  } catch (const TypeError& error) {
+    const std::string row =
+        input.items.is_valid() ? ", row " + std::to_string(misfit(input.items, type)) : "";
+    refuse_value(*input.root, row, error);
   }
 }
 
@@ -121,6 +128,15 @@ const Plan::Root* root_of(const Plan& plan, nb::handle name) {
 
 }  // namespace
 
+Value fitted(const Plan::Root& root, PyObject* value) {
+  if (root.type.kind() == Kind::kObject) return object_value(value);
+  try {
+    return cast_object(value, root.type);
+  } catch (const TypeError& error) {
+    refuse_value(root, "", error);
+  }
+}
+
 void require_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs) {
   hypernodes::require_inputs(*graph.graph(), plan.selection, [&](int slot) {
     for (const Plan::Root& root : plan.roots) {
@@ -135,7 +151,7 @@ GraphInputs run_inputs(const PythonGraph& graph, const Plan& plan, const nb::dic
   GraphInputs out;
   for (const Plan::Root& root : plan.roots) {
     if (PyObject* const value = find(inputs, root.name)) {
-      out.constants.emplace_back(root.slot, fitted(value, root.type));
+      out.constants.emplace_back(root.slot, fitted(root, value));
     }
   }
   return out;
@@ -195,7 +211,7 @@ MapInputs map_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict&
 GraphInputs to_graph_inputs(MapInputs inputs) {
   GraphInputs out;
   for (const auto& [root, value] : inputs.constants) {
-    out.constants.emplace_back(root->slot, fitted(value.ptr(), root->type));
+    out.constants.emplace_back(root->slot, fitted(*root, value.ptr()));
   }
   for (const MappedInput& input : inputs.mapped) {
     out.mapped.emplace_back(input.root == nullptr ? -1 : input.root->slot, fitted(input));

@@ -41,8 +41,11 @@ struct MapInputs {
 MapInputs map_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs,
                      nb::handle map_over, std::string_view map_mode);
 
-/// The same as columns and values of the types that the nodes take, as far as they fit; what does
-/// not fit stays an object, so that the node that takes it fails, at its row.
+/// An input as what the nodes that read it take. Throws: TypeError naming it if it does not fit.
+Value fitted(const Plan::Root& root, PyObject* value);
+
+/// The same as columns and values of the types that the nodes take.
+/// Throws: TypeError naming input and row if one does not fit.
 GraphInputs to_graph_inputs(MapInputs inputs);
 
 }  // namespace hypernodes::python

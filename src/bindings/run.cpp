@@ -43,9 +43,10 @@ class Slots {
   Value& operator[](int slot) { return values_[slot]; }
   Value* values() { return values_; }
   const bool* given() const { return given_; }
-  void give(int slot, PyObject* object) {
+  void give(int slot, PyObject* object) { give(slot, object_value(object)); }
+  void give(int slot, Value value) {
     drop(values_[slot]);
-    values_[slot] = object_value(object);
+    values_[slot] = std::move(value);
     given_[slot] = true;
   }
 
@@ -86,8 +87,10 @@ nb::object run_plain(PythonGraph& graph, const std::shared_ptr<const Plan>& plan
   Slots slots(*graph.graph());
   for (const Plan::Root& root : plan->roots) {
     PyObject* const value = PyDict_GetItemWithError(inputs.ptr(), root.name.ptr());
-    if (value != nullptr) {
+    if (value != nullptr && root.type.kind() == Kind::kObject) {
       slots.give(root.slot, value);
+    } else if (value != nullptr) {
+      slots.give(root.slot, fitted(root, value));
     } else if (!root.optional) {
       if (PyErr_Occurred() != nullptr) throw nb::python_error();
       require_inputs(graph, *plan, inputs);  // has the words

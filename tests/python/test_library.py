@@ -54,11 +54,19 @@ def test_node_is_callable_like_a_function(nodes):
     [("a", "str"), (True, "bool"), (2.0, "float"), (None, "None"), (2**70, "more than 64 bits")],
 )
 def test_wrong_type_names_expected_and_got(nodes, value, got):
-    text = f"Node 'twice' failed: expected int64 but got .*{got}"
-    with pytest.raises(ExecutionError, match=text):
+    text = f"expected int64 but got .*{got}"
+    with pytest.raises(ExecutionError, match=f"Node 'twice' failed: {text}"):
         nodes.twice(value)
-    with pytest.raises(ExecutionError, match="expected int64") as caught:
+    with pytest.raises(TypeError, match=f"Input 'x' does not fit .*: {text}"):
+        Pipeline([nodes.twice]).run({"x": value})
+    with pytest.raises(TypeError, match=r"Input 'x', row 1 does not fit .* expected int64"):
         Pipeline([nodes.twice]).map({"x": [1, value, 3]}, map_over="x")
+
+
+def test_value_of_a_python_node_that_does_not_fit_fails_at_its_row(nodes):
+    pipeline = Pipeline([Node(lambda y: "text" if y == 2 else y, "x"), nodes.twice])
+    with pytest.raises(ExecutionError, match="expected int64 but got str") as caught:
+        pipeline.map({"y": [1, 2, 3]}, map_over="y")
     assert (caught.value.node, caught.value.row) == ("twice", 1)
 
 

@@ -160,10 +160,22 @@ def test_column_that_does_not_fit_is_an_error_before_daft(
     node_library: Callable[[str], Path],
 ) -> None:
     library = load(str(node_library("nodes_a")))
-    with pytest.raises(TypeError, match="'x' is a column of string, but node 'twice' takes int64"):
-        ENGINE.dataframe(Pipeline([library.twice]), {"x": ["a"]}, "x")
-    with pytest.raises(TypeError, match="cannot read the column 'x' of Python objects"):
+    with pytest.raises(TypeError, match=r"Input 'x', row 1 does not fit .* expected int64"):
         ENGINE.dataframe(Pipeline([library.twice]), {"x": [1, "a"]}, "x")
+
+    @node(output_name="x")
+    def spell(y: int) -> str:
+        return str(y)
+
+    with pytest.raises(TypeError, match="'x' is a column of string, but node 'twice' takes int64"):
+        ENGINE.dataframe(Pipeline([spell, library.twice]), {"y": [1]}, "y")
+
+    @node(output_name="x")
+    def anything(y: int) -> object:
+        return y
+
+    frame = ENGINE.dataframe(Pipeline([anything, library.twice]), {"y": [1]}, "y")
+    assert frame.to_pydict()["doubled"] == [2]
 
 
 def test_value_that_breaks_its_hint_names_node_and_row() -> None:
