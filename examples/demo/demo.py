@@ -17,11 +17,12 @@ from pathlib import Path
 import edits
 import search_nodes
 from corpus import Corpus, find_corpus
-from watch import ProgressBar, Tally
+from watch import Tally
 
 import hypernodes
 from hypernodes import DaftEngine, DiskCache, Pipeline, SequentialEngine
 from hypernodes.pipeline_node import PipelineNode
+from hypernodes.telemetry import ProgressCallback
 
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARY = ROOT / "build/release/examples/demo/libdemo_nodes.so"
@@ -142,10 +143,9 @@ class Outcome:
 
 def run_search(search: Search, corpus: Corpus, options: argparse.Namespace) -> Outcome:
     nodes = search.nodes()
-    rows = len(corpus.modules) * sum(pipeline == "document" for pipeline, _ in nodes)
     tally = Tally()
     pipeline = search.whole.with_cache(DiskCache(options.cache_dir / "nodes"))
-    pipeline = pipeline.with_callbacks([tally, ProgressBar("document", rows)])
+    pipeline = pipeline.with_callbacks([tally, ProgressCallback()])
     inputs = {
         "modules": corpus.modules,
         "paths": corpus.paths,
