@@ -111,8 +111,7 @@ void search(const std::string& query, const std::vector<std::string>& paths) {
 
   const auto columns =
       documents.map({{"path", paths}, {"stamp", stamps}}, hn::over("path", "stamp"));
-  const auto result =
-      answer.run({{"text", query}, {"counts", hn::Value::list(columns["counts"])}});
+  const auto result = answer.run({{"text", query}, {"counts", hn::Value::list(columns["counts"])}});
   const auto places = result["places"].as<std::vector<std::int64_t>>();
   const auto scores = result["scores"].as<std::vector<double>>();
   for (std::size_t i = 0; i < std::min<std::size_t>(places.size(), 5); ++i) {

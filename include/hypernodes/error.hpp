@@ -65,6 +65,8 @@ class ExecutionError : public Error {
   const std::string& node() const { return node_; }
   /// Row of the map, from 0; -1 for a run.
   std::int64_t row() const { return row_; }
+  /// The same failure as one of another row: a pipeline as a node has the rows of the outer map.
+  ExecutionError at_row(std::int64_t row) const;
 
  private:
   std::string node_;

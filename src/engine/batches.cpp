@@ -15,6 +15,16 @@ using Clock = std::chrono::steady_clock;
 /// Rows looked up in one pass; more cost memory, fewer cost the store's locality.
 constexpr std::int64_t kBlock = 131'072;
 
+/// Whether this pipeline, or one inside it, has callbacks of its own.
+bool has_callbacks(const NestedPipeline& nested) {
+  if (!nested.callbacks.empty()) return true;
+  return std::any_of(nested.selection.steps.begin(), nested.selection.steps.end(), [&](int index) {
+    const auto& inner =
+        nested.graph->steps()[static_cast<std::size_t>(index)].node.definition().nested;
+    return inner != nullptr && has_callbacks(*inner);
+  });
+}
+
 }  // namespace
 
 void set_inputs(Batch& batch, const GraphInputs& inputs) {
@@ -50,14 +60,15 @@ Columns join(const Graph& graph, const Selection& selection, const std::vector<P
 }
 
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
-  bool foreign = !context.callbacks().empty();
+  bool visible = !context.callbacks().empty();
   for (const int index : selection.steps) {
     const Node::Definition& definition =
         graph.steps()[static_cast<std::size_t>(index)].node.definition();
     if (definition.whole_batch) return Order::kNodes;
-    foreign |= definition.foreign;
+    visible |= definition.foreign;
+    visible |= definition.nested != nullptr && has_callbacks(*definition.nested);
   }
-  return foreign ? Order::kRows : Order::kNodes;
+  return visible ? Order::kRows : Order::kNodes;
 }
 
 std::optional<Failure> map_batches(const Graph& graph, const Selection& selection,

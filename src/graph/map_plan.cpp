@@ -34,7 +34,7 @@ MapPlan plan_map(const std::vector<std::string>& names, const std::vector<std::i
     for (const std::int64_t length : lengths) plan.inputs.push_back({length, 1});
     return plan;
   }
-  plan.rows = 1;
+  plan.rows = std::find(lengths.begin(), lengths.end(), 0) == lengths.end() ? 1 : 0;
   for (const std::int64_t length : lengths) {
     if (length > 0 && plan.rows > (std::int64_t{1} << 62) / length) {
       throw PlanError("The product has too many rows. Got lengths: " + describe(names, lengths));

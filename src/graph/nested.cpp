@@ -2,7 +2,7 @@
 #include "graph/nested.hpp"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "hypernodes/error.hpp"
@@ -17,6 +17,12 @@ Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
   std::string text = "nested pipeline\n";
   const Graph& graph = *nested.graph;
   bool unordered = false;
+  // Slots are numbered as they are met: those of nodes that are not needed count for nothing.
+  std::map<int, std::uint64_t> numbers;
+  const auto put_slot = [&](int slot) {
+    codec::put_varint(text, numbers.emplace(slot, numbers.size()).first->second);
+  };
+  codec::put_varint(text, nested.selection.steps.size());
   for (const int index : nested.selection.steps) {
     const Graph::Step& step = graph.steps()[static_cast<std::size_t>(index)];
     const Node::Definition& definition = step.node.definition();
@@ -24,26 +30,25 @@ Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
     text.append(reinterpret_cast<const char*>(definition.code.bytes.data()), 32);
     codec::put_varint(text, step.inputs.size());
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-      codec::put_varint(text, static_cast<std::uint64_t>(step.inputs[i]));
+      put_slot(step.inputs[i]);
       const auto& fallback = definition.inputs[i].fallback;
       text += fallback ? 'd' : '-';
       if (fallback) *has_identity &= codec::encode(*fallback, true, text, &unordered);
     }
-    codec::put_varint(text, static_cast<std::uint64_t>(step.first_output));
+    codec::put_varint(text, definition.outputs.size());
+    for (std::size_t i = 0; i < definition.outputs.size(); ++i) {
+      put_slot(step.first_output + static_cast<int>(i));
+    }
   }
-  text += '\n';
-  for (const int slot : nested.selection.outputs) {
-    codec::put_varint(text, static_cast<std::uint64_t>(slot));
-  }
-  text += '\n';
-  for (const int slot : nested.input_slots) {
-    codec::put_varint(text, static_cast<std::uint64_t>(slot));
-  }
+  codec::put_varint(text, nested.selection.outputs.size());
+  for (const int slot : nested.selection.outputs) put_slot(slot);
+  codec::put_varint(text, nested.input_slots.size());
+  for (const int slot : nested.input_slots) put_slot(slot);
   for (const bool mapped : nested.mapped) text += mapped ? 'm' : '-';
   text += nested.mode == MapMode::kZip ? 'z' : 'p';
   // The values themselves are digested when a key is made: they may have changed since.
   for (const NestedPipeline::Bound& bound : nested.bound) {
-    codec::put_varint(text, static_cast<std::uint64_t>(bound.slot));
+    put_slot(bound.slot);
   }
   return Digest::of_bytes(text);
 }
@@ -88,22 +93,23 @@ Node make_nested_node(const NestedRequest& request) {
   std::sort(wanted.begin(), wanted.end());
   nested->selection = graph.select(wanted);
 
+  // Inputs: what the outputs need, and what is mapped over, needed or not: its items are the rows.
   Node::Definition definition;
-  for (const int slot : nested->selection.roots) {
+  const std::vector<int>& needed = nested->selection.roots;
+  for (int slot = 0; slot < graph.root_count(); ++slot) {
     const std::string& inner = graph.slots()[static_cast<std::size_t>(slot)];
-    const auto bound = std::find_if(request.bound.begin(), request.bound.end(),
-                                    [&](const auto& item) { return item.first == inner; });
-    if (bound != request.bound.end()) {
-      nested->bound.push_back({slot, bound->second});
-      continue;
-    }
     NodeInput input{outer_name(request.inputs, inner), Kind::kObject, std::nullopt};
     const bool mapped = std::find(request.map_over.begin(), request.map_over.end(), input.name) !=
                         request.map_over.end();
-    if (mapped || !graph.optional(slot)) {
-      input.type = Kind::kObject;
-    } else {
-      definition.optional_inputs.push_back(input.name);
+    if (!mapped) {
+      if (std::find(needed.begin(), needed.end(), slot) == needed.end()) continue;
+      const auto bound = std::find_if(request.bound.begin(), request.bound.end(),
+                                      [&](const auto& item) { return item.first == inner; });
+      if (bound != request.bound.end()) {
+        nested->bound.push_back({slot, bound->second});
+        continue;
+      }
+      if (graph.optional(slot)) definition.optional_inputs.push_back(input.name);
     }
     nested->input_slots.push_back(slot);
     nested->mapped.push_back(mapped);

@@ -51,8 +51,11 @@ Node Node::named(std::string name) const {
 
 Node Node::version(std::string_view version) const {
   Definition definition = *definition_;
-  // The name keeps two nodes of one version apart.
-  definition.code = Digest::of_bytes("version\n" + definition.name + "\n" + std::string(version));
+  // The name keeps two nodes of one version apart, and the types keep away records that would not
+  // decode: consumers' keys are made of their digests before anybody reads them.
+  std::string text = "version\n" + definition.name + "\n" + std::string(version);
+  for (const NodeOutput& output : definition.outputs) text += "\n" + output.type.name();
+  definition.code = Digest::of_bytes(text);
   definition.has_identity = true;
   return Node(std::move(definition));
 }

@@ -78,6 +78,20 @@ std::optional<Failure> run_row(const Graph& graph, const Selection& selection, V
   return std::nullopt;
 }
 
+namespace {
+
+/// `error`, with what is being handled now nested inside.
+template <typename E>
+std::exception_ptr with_nested(E error) {
+  try {
+    std::throw_with_nested(std::move(error));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+}  // namespace
+
 Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error) {
   Failure failure{error, node.name(), row};
   if (node.definition().foreign) return failure;
@@ -85,18 +99,32 @@ Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr erro
     std::rethrow_exception(error);
   } catch (const ExecutionError&) {  // of a run inside the node
   } catch (const Error& inner) {
-    failure.error = std::make_exception_ptr(ExecutionError(node.name(), row, inner.message()));
+    failure.error = with_nested(ExecutionError(node.name(), row, inner.message()));
   } catch (const std::exception& inner) {
-    try {
-      std::throw_with_nested(ExecutionError(node.name(), row, inner.what()));
-    } catch (...) {
-      failure.error = std::current_exception();
-    }
+    failure.error = with_nested(ExecutionError(node.name(), row, inner.what()));
   } catch (...) {
-    failure.error = std::make_exception_ptr(
-        ExecutionError(node.name(), row, "an exception that is no std::exception"));
+    failure.error =
+        with_nested(ExecutionError(node.name(), row, "an exception that is no std::exception"));
   }
   return failure;
+}
+
+void move_to_row(Failure& failure, std::int64_t row) {
+  failure.row = row;
+  try {
+    std::rethrow_exception(failure.error);
+  } catch (const ExecutionError& error) {
+    // One of a run inside the node's function has that run's row.
+    if (error.node() != failure.node || error.row() == row) return;
+    const ExecutionError moved = error.at_row(row);
+    try {
+      std::rethrow_if_nested(error);
+      failure.error = std::make_exception_ptr(moved);
+    } catch (...) {
+      failure.error = with_nested(moved);
+    }
+  } catch (...) {  // NOLINT(bugprone-empty-catch): another runtime's exception has no row
+  }
 }
 
 }  // namespace hypernodes

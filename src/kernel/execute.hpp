@@ -94,6 +94,10 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
 /// The failure of `node` with `error`, which an ExecutionError wraps unless the node is foreign.
 Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error);
 
+/// Makes the failure of an inner pipeline's row that of row `row` of the outermost map; its
+/// ExecutionError, too.
+void move_to_row(Failure& failure, std::int64_t row);
+
 /// Throws `failure` as its own exception.
 [[noreturn]] void raise(const Failure& failure);
 

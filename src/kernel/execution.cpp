@@ -210,7 +210,7 @@ void Execution::take_hit(StepState& state, std::size_t output, std::int64_t row,
 
 bool Execution::take_computed(StepState& state, std::int64_t row) {
   if (!state.keys_of || !Lane::known(state.keys[at(row)])) return false;
-  const std::int64_t source = computed_.find(state.keys[at(row)]);
+  const std::int64_t source = state.computed.find(state.keys[at(row)]);
   if (source < 0 || output_lane(state, 0).state(source) == Lane::State::kEmpty) return false;
   for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).copy_row(source, row);
   ++state.cached;
@@ -275,8 +275,11 @@ std::optional<Failure> Execution::compute_again(int slot, std::int64_t row) {
     state->looked_up.resize(at(batch_.rows), false);
     make_key(*state, row);
   }
-  return state->node().definition().nested != nullptr ? run_many(*state, {row}, false)
-                                                      : run_one(*state, row);
+  std::optional<Failure> failure = state->node().definition().nested != nullptr
+                                       ? run_many(*state, {row}, false)
+                                       : run_one(*state, row);
+  if (failure) limit_ = std::min(limit_, row);
+  return failure;
 }
 
 std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
@@ -312,12 +315,14 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   const std::int64_t elapsed = nanoseconds_since(start);
   ++state.ran;
   state.nanoseconds += elapsed;
+  keep(state, row, results, elapsed);  // before a callback may throw
   if (tells()) {
     std::vector<const Value*> made(outputs);
-    for (std::size_t i = 0; i < outputs; ++i) made[i] = results + i;
+    for (std::size_t i = 0; i < outputs; ++i) {
+      made[i] = output_lane(state, i).value(row, scratch[0]);
+    }
     tell(EventKind::kNodeEnd, &state, row, made, static_cast<double>(elapsed) * 1e-9);
   }
-  keep(state, row, results, elapsed);
   return std::nullopt;
 }
 
@@ -361,7 +366,7 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
   writes_->add(key, [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out);
   });
-  if (order_ == Order::kRows) computed_.insert(key, row);
+  if (order_ == Order::kRows) state.computed.insert(key, row);
 }
 
 // ------------------------------------------------------------------------------------ node by node
@@ -384,12 +389,11 @@ std::optional<Failure> Execution::run_nodes() {
     if (!plain) {
       look_up(state, rows);
       Rows misses;
-      computed_.clear();  // other nodes have other keys
-      computed_.reserve(rows.size());
+      state.computed.reserve(rows.size());
       for (const std::int64_t row : rows) {
         if (output_lane(state, 0).state(row) != Lane::State::kEmpty) continue;
         const Digest& key = state.keys[at(row)];
-        if (Lane::known(key) && !computed_.insert(key, row).second) {
+        if (Lane::known(key) && !state.computed.insert(key, row).second) {
           again.push_back(row);
         } else {
           misses.push_back(row);
@@ -410,6 +414,7 @@ std::optional<Failure> Execution::run_nodes() {
       if (failed) failure = std::move(failed);
       rows.insert(rows.end(), alone.begin(), alone.end());
     }
+    state.computed.clear();
     if (tells() && !plain) {
       std::vector<bool> ran(at(batch_.rows), false);
       for (const std::int64_t row : rows) ran[at(row)] = true;
@@ -454,11 +459,13 @@ std::vector<Column> Execution::arguments(StepState& state, const Rows* rows, std
 
 std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, bool all_rows) {
   const Node::Definition& definition = state.node().definition();
-  const auto count = all_rows ? limit_ : static_cast<std::int64_t>(rows.size());
+  const std::int64_t limit = limit_;
+  const auto count = all_rows ? limit : static_cast<std::int64_t>(rows.size());
   std::optional<Failure> failure;
   BatchResult result;
   const auto row_at = [&](std::int64_t i) { return all_rows && rows.empty() ? i : rows[at(i)]; };
   std::int64_t elapsed = 0;
+  std::vector<Column> columns;
   if (definition.nested != nullptr) {
     const auto start = Clock::now();
     result = run_nested(state, rows, &failure);
@@ -469,16 +476,16 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
       }
     }
   } else {
-    std::vector<Column> columns;
     try {
       columns = arguments(state, all_rows ? nullptr : &rows, count, &failure);
-      if (failure) return failure;
-      const auto start = Clock::now();
-      std::optional<detail::Suspended> native;
-      if (!definition.foreign) native.emplace();
-      result = definition.body->run_batch(columns, count, definition.outputs);
-      native.reset();
-      elapsed = nanoseconds_since(start);
+      if (!failure) {
+        const auto start = Clock::now();
+        std::optional<detail::Suspended> native;
+        if (!definition.foreign) native.emplace();
+        result = definition.body->run_batch(columns, count, definition.outputs);
+        native.reset();
+        elapsed = nanoseconds_since(start);
+      }
     } catch (const TypeError&) {
       // Some row's argument does not fit the node: one by one, the rows before it are still done.
       for (std::int64_t i = 0; i < count; ++i) {
@@ -489,28 +496,13 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
       }
       return std::nullopt;
     }
-    if (tells()) {
-      const std::int64_t told = result.done + (result.error ? 1 : 0);
-      const double seconds =
-          told == 0 ? 0 : static_cast<double>(elapsed) * 1e-9 / static_cast<double>(told);
-      std::vector<Value> values(std::max(columns.size(), result.outputs.size()));
-      std::vector<const Value*> pointers(values.size());
-      for (std::size_t i = 0; i < values.size(); ++i) pointers[i] = &values[i];
-      for (std::int64_t i = 0; i < told; ++i) {
-        for (std::size_t j = 0; j < columns.size(); ++j) values[j] = columns[j][i];
-        tell(EventKind::kNodeStart, &state, row_at(i), {pointers.data(), columns.size()});
-        if (i == result.done) break;
-        for (std::size_t j = 0; j < result.outputs.size(); ++j) values[j] = result.outputs[j][i];
-        tell(EventKind::kNodeEnd, &state, row_at(i), {pointers.data(), result.outputs.size()},
-             seconds);
-      }
-    }
+    if (failure) return run_before_limit(state, rows, *std::move(failure));
   }
   state.ran += result.done;
   state.nanoseconds += elapsed;
   if (writes_ == nullptr && all_rows) {
     for (std::size_t i = 0; i < state.outputs(); ++i) {
-      output_lane(state, i).set_column(std::move(result.outputs[i]));
+      output_lane(state, i).set_column(result.outputs[i]);
     }
   } else if (all_rows && rows.empty()) {
     Rows every(at(count));
@@ -519,6 +511,8 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   } else {
     keep(state, rows, result, elapsed);
   }
+  if (definition.nested == nullptr) tell_batch(state, rows, columns, result, elapsed);
+  if (failure && limit_ < limit) return run_before_limit(state, rows, *std::move(failure));
   if (failure) {
     limit_ = std::min(limit_, row_at(result.done));
     return failure;
@@ -529,6 +523,21 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     return fail(state, row, result.error);
   }
   return std::nullopt;
+}
+
+std::optional<Failure> Execution::run_before_limit(StepState& state, const Rows& rows,
+                                                   Failure failure) {
+  Rows before;
+  const std::int64_t count = rows.empty() ? limit_ : static_cast<std::int64_t>(rows.size());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = rows.empty() ? i : rows[at(i)];
+    if (row < limit_ && output_lane(state, 0).state(row) == Lane::State::kEmpty) {
+      before.push_back(row);
+    }
+  }
+  std::optional<Failure> earlier;
+  if (!before.empty()) earlier = run_many(state, before, false);
+  return earlier ? std::move(earlier) : std::move(failure);
 }
 
 void Execution::keep(StepState& state, const Rows& rows, const BatchResult& result,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ class Execution {
     std::optional<KeyMaker> keys_of;      ///< Only if its results are cached.
     detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
+    KeyTable computed;  ///< Key to the row that has, or will have, its result.
     std::int64_t ran = 0, cached = 0, nanoseconds = 0;
 
     const Node& node() const { return step->node; }
@@ -67,12 +69,14 @@ class Execution {
   const Value* argument(const StepState& state, std::size_t input, std::int64_t row, Value& scratch,
                         std::optional<Failure>* failure);
   /// Runs the producer of `slot` for a hit whose record, though its checksum was right, does not
-  /// decode as the slot's type.
+  /// decode as the slot's type. A failure lowers `limit_` to `row`.
   std::optional<Failure> compute_again(int slot, std::int64_t row);
   void keep(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
 
   // Many rows of one node.
   std::optional<Failure> run_many(StepState& state, const Rows& rows, bool all_rows);
+  /// After `failure` of an argument in row `limit_`: runs what is left of the rows before it.
+  std::optional<Failure> run_before_limit(StepState& state, const Rows& rows, Failure failure);
   std::vector<Column> arguments(StepState& state, const Rows* rows, std::int64_t count,
                                 std::optional<Failure>* failure);
   void keep(StepState& state, const Rows& rows, const BatchResult& result,
@@ -87,6 +91,11 @@ class Execution {
   /// Runs the inner rows; `counts` says how many belong to each outer row, null means one each.
   BatchResult run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
                         const std::vector<std::int64_t>* counts);
+  /// The outputs of this inner pipeline: its first `rows` rows, in one list for each of `counts` if
+  /// it is mapped.
+  std::vector<Column> read_inner(const NestedPipeline& nested, std::int64_t rows,
+                                 std::span<const std::int64_t> counts,
+                                 std::optional<Failure>* failure);
   Frame nested_frame(const StepState& state) const;
 
   // Events and errors.
@@ -97,6 +106,9 @@ class Execution {
   void tell_item_start(std::int64_t row);
   void tell_item_end(std::int64_t row, double seconds);
   void tell_cached(StepState& state, std::int64_t row);
+  /// Starts and ends of `rows`, or of all if empty, that a batch call ran.
+  void tell_batch(const StepState& state, const Rows& rows, const std::vector<Column>& arguments,
+                  const BatchResult& result, std::int64_t nanoseconds);
   void tell_error(const StepState& state, std::int64_t row, std::exception_ptr error);
   Failure fail(const StepState& state, std::int64_t row, std::exception_ptr error);
   std::int64_t event_row(std::int64_t row) const {
@@ -116,8 +128,6 @@ class Execution {
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
   std::vector<StepState> steps_;
-  KeyTable computed_;                       ///< Key to the row that has, or will have, its result.
-  std::optional<Failure> pending_failure_;  ///< Of a row after those being run.
   std::int64_t limit_ = 0;  ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;

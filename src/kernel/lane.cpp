@@ -63,8 +63,10 @@ void Lane::start(const Type& type, std::int64_t rows) {
 void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest) {
   states_[at(row)] = State::kHit;
   set_digest(row, digest);
-  if (payload.empty()) return;
-  if (payloads_.empty()) payloads_.resize(states_.size());
+  if (payloads_.empty()) {
+    if (payload.empty()) return;
+    payloads_.resize(states_.size());
+  }
   payloads_[at(row)] = payload;
 }
 
@@ -75,6 +77,9 @@ void Lane::set_value(std::int64_t row, Value value) {
 }
 
 void Lane::set_computed(Column column, const std::vector<std::int64_t>& rows) {
+  if (column.size() == 0) return;
+  // Joined to the column it would cost a copy of all the rows before it.
+  if (column.size() == 1) return set_value(rows.front(), column[0]);
   if (index_.empty()) index_.resize(states_.size());
   std::int64_t base = 0;
   if (column_.size() == 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <chrono>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "hypernodes/detail/assert.hpp"
@@ -12,6 +13,8 @@ namespace hypernodes {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -44,7 +47,7 @@ Column join(std::vector<Column> parts) {
 }
 
 /// One list for each outer row: the next `counts[i]` rows of `items`.
-Column lists_of(const Column& items, const std::vector<std::int64_t>& counts) {
+Column lists_of(const Column& items, std::span<const std::int64_t> counts) {
   const auto rows = static_cast<std::int64_t>(counts.size());
   if (items.type().kind() != Kind::kObject) {
     Buffer offsets = Buffer::allocate((counts.size() + 1) * sizeof(std::int64_t));
@@ -82,7 +85,8 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
                            : run_nested_plain(state, some, failure);
   };
   BatchResult result;
-  if (!tells()) {
+  const std::int64_t limit = limit_;
+  if (!tells() && nested.callbacks.empty()) {
     result = run(rows);
   } else {
     // Events of one outer row at a time.
@@ -115,10 +119,10 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
     }
     for (std::vector<Column>& part : parts) result.outputs.push_back(join(std::move(part)));
   }
-  if (*failure) {
-    (*failure)->row =
-        frame_.map ? event_row(rows[static_cast<std::size_t>(result.done)]) : (*failure)->row;
-    tell_error(state, rows[static_cast<std::size_t>(result.done)], (*failure)->error);
+  if (*failure && limit_ == limit) {  // else an argument's own node failed, and said so
+    const std::int64_t row = rows[static_cast<std::size_t>(result.done)];
+    if (frame_.map) move_to_row(**failure, event_row(row));
+    tell_error(state, row, (*failure)->error);
   }
   return result;
 }
@@ -159,6 +163,7 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
   const std::size_t inputs = nested.input_slots.size();
   std::vector<std::vector<Column>> columns(inputs);
   std::vector<std::int64_t> counts;
+  std::optional<Failure> bad_list;  // of the row after those being run
   BatchResult result;
   for (const std::int64_t row : rows) {
     std::vector<std::string> names;
@@ -183,7 +188,7 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
         *failure = make_failure(state.node(), event_row(row), std::current_exception());
         return result;
       }
-      pending_failure_ = make_failure(state.node(), event_row(row), std::current_exception());
+      bad_list = make_failure(state.node(), event_row(row), std::current_exception());
       break;
     }
     std::size_t mapped = 0;
@@ -211,8 +216,20 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
     }
   }
   result = run_inner(state, inner, failure, &counts);
-  if (pending_failure_ && !*failure) *failure = std::exchange(pending_failure_, std::nullopt);
+  if (bad_list && !*failure) *failure = std::move(bad_list);
   return result;
+}
+
+std::vector<Column> Execution::read_inner(const NestedPipeline& nested, std::int64_t rows,
+                                          std::span<const std::int64_t> counts,
+                                          std::optional<Failure>* failure) {
+  std::vector<Column> outputs;
+  for (const int slot : nested.selection.outputs) {
+    Column column = read(slot, nested.graph->slot_type(slot), rows, failure);
+    if (*failure) return {};
+    outputs.push_back(nested.is_map() ? lists_of(column, counts) : std::move(column));
+  }
+  return outputs;
 }
 
 BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
@@ -231,32 +248,26 @@ BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<F
     if (*failure) inner_done = execution.limit_;
   }
   BatchResult result;
-  if (counts == nullptr) {
-    result.done = inner_done;
-  } else {
-    std::int64_t seen = 0;
-    for (const std::int64_t count : *counts) {
-      if (*failure && seen + count > inner_done) break;
-      seen += count;
-      ++result.done;
-    }
-    inner_done = seen;
-  }
-  if (*failure && (nested.executor || order_ == Order::kRows)) result.done = inner_done = 0;
-  for (const int slot : nested.selection.outputs) {
-    if (*failure && inner_done == 0) break;  // run_many gives the node empty outputs
-    std::optional<Failure> unreadable;
-    Column column = execution.read(slot, nested.graph->slot_type(slot), inner_done, &unreadable);
-    if (unreadable) {
-      *failure = std::move(unreadable);
-      result.done = 0;
-      return result;
-    }
+  while (true) {
+    result.done = counts == nullptr ? inner_done : 0;
     if (counts != nullptr) {
-      const std::vector<std::int64_t> done(counts->begin(), counts->begin() + result.done);
-      column = lists_of(column, done);
+      std::int64_t seen = 0;
+      for (const std::int64_t count : *counts) {
+        if (*failure && seen + count > inner_done) break;
+        seen += count;
+        ++result.done;
+      }
+      inner_done = seen;
     }
-    result.outputs.push_back(std::move(column));
+    if (*failure && (nested.executor || order_ == Order::kRows)) result.done = 0;
+    if (*failure && result.done == 0) return result;  // run_many gives the node empty outputs
+    std::optional<Failure> unreadable;
+    const auto lists = counts == nullptr ? std::span<const std::int64_t>()
+                                         : std::span(*counts).first(at(result.done));
+    result.outputs = execution.read_inner(nested, inner_done, lists, &unreadable);
+    if (!unreadable) break;
+    *failure = std::move(unreadable);
+    inner_done = execution.limit_;
   }
   if (counts != nullptr && !*failure) {
     tell_map(frame, context_, inner.rows, seconds_since(start));

@@ -16,6 +16,7 @@ bool take_digest(codec::Reader& reader, Digest* digest) {
   const std::size_t size = first < 32 ? first : 31;
   const std::string_view rest = reader.take(size);
   if (!reader.ok()) return false;
+  *digest = {};
   digest->bytes[0] = first;
   std::memcpy(digest->bytes.data() + 1, rest.data(), rest.size());
   return true;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+
 #include "kernel/execution.hpp"
 
 // How a batch tells its events.
@@ -26,6 +28,26 @@ void Execution::tell(EventKind kind, const StepState* state, std::int64_t row,
   event.key = key;
   event.values = values;
   context_.emit(*frame_.callbacks, event);
+}
+
+void Execution::tell_batch(const StepState& state, const Rows& rows,
+                           const std::vector<Column>& arguments, const BatchResult& result,
+                           std::int64_t nanoseconds) {
+  if (!tells()) return;
+  const std::int64_t told = result.done + (result.error ? 1 : 0);
+  const double seconds =
+      told == 0 ? 0 : static_cast<double>(nanoseconds) * 1e-9 / static_cast<double>(told);
+  std::vector<Value> values(std::max(arguments.size(), result.outputs.size()));
+  std::vector<const Value*> pointers(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) pointers[i] = &values[i];
+  for (std::int64_t i = 0; i < told; ++i) {
+    const std::int64_t row = rows.empty() ? i : rows[static_cast<std::size_t>(i)];
+    for (std::size_t j = 0; j < arguments.size(); ++j) values[j] = arguments[j][i];
+    tell(EventKind::kNodeStart, &state, row, {pointers.data(), arguments.size()});
+    if (i == result.done) break;
+    for (std::size_t j = 0; j < result.outputs.size(); ++j) values[j] = result.outputs[j][i];
+    tell(EventKind::kNodeEnd, &state, row, {pointers.data(), result.outputs.size()}, seconds);
+  }
 }
 
 void Execution::tell_error(const StepState& state, std::int64_t row, std::exception_ptr error) {

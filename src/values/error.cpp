@@ -12,10 +12,22 @@ Error::Error(std::string message, std::string where, std::string fix)
   if (!fix_.empty()) text_ += "\n  fix:   " + fix_;
 }
 
+namespace {
+
+std::string place(const std::string& node, std::int64_t row) {
+  return "node '" + node + "'" + (row < 0 ? "" : ", row " + std::to_string(row));
+}
+
+}  // namespace
+
 ExecutionError::ExecutionError(const std::string& node, std::int64_t row, const std::string& what)
-    : Error("Node '" + node + "' failed: " + what,
-            "node '" + node + "'" + (row < 0 ? "" : ", row " + std::to_string(row))),
-      node_(node),
-      row_(row) {}
+    : Error("Node '" + node + "' failed: " + what, place(node, row)), node_(node), row_(row) {}
+
+ExecutionError ExecutionError::at_row(std::int64_t row) const {
+  ExecutionError moved(*this);
+  static_cast<Error&>(moved) = Error(message(), place(node_, row), fix());
+  moved.row_ = row;
+  return moved;
+}
 
 }  // namespace hypernodes

@@ -27,7 +27,9 @@ def output_of(*command: str | Path) -> str:
 def rows(output: str) -> dict[str, tuple[int, int]]:
     """The demo's table: rows run and from the cache, by node."""
     found = re.findall(r"^(\w+\.\w+) +([\d,]+) +([\d,]+)$", output, flags=re.MULTILINE)
-    return {node: (int(run.replace(",", "")), int(hit.replace(",", ""))) for node, run, hit in found}
+    return {
+        node: (int(run.replace(",", "")), int(hit.replace(",", ""))) for node, run, hit in found
+    }
 
 
 def first_answers(output: str) -> list[str]:

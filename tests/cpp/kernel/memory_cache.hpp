@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "hypernodes/cache.hpp"
+
+namespace hypernodes::testing {
+
+/// A cache as a user might write one; it can be told to lie about what it has.
+class MemoryCache final : public Cache {
+ public:
+  void get_many(std::span<const Digest> keys, const Visitor& visit) override {
+    const std::lock_guard lock(mutex_);
+    asked += static_cast<std::int64_t>(keys.size());
+    for (std::size_t i = keys.size(); i-- > 0;) {  // any order is allowed
+      const auto found = records_.find(keys[i]);
+      if (found == records_.end()) continue;
+      visit(i, tamper ? tamper(keys[i], found->second) : found->second);
+    }
+  }
+  void put_many(std::span<const Digest> keys, std::span<const std::string_view> records) override {
+    const std::lock_guard lock(mutex_);
+    puts.push_back(keys.size());
+    for (std::size_t i = 0; i < keys.size(); ++i) records_[keys[i]] = std::string(records[i]);
+  }
+  void clear() override {
+    const std::lock_guard lock(mutex_);
+    records_.clear();
+  }
+
+  std::size_t size() const { return records_.size(); }
+  std::map<Digest, std::string>& records() { return records_; }
+
+  std::function<std::string(const Digest& key, const std::string& record)> tamper;
+  std::int64_t asked = 0;         ///< Keys looked up.
+  std::vector<std::size_t> puts;  ///< Records in each put_many.
+
+ private:
+  std::mutex mutex_;
+  std::map<Digest, std::string> records_;
+};
+
+}  // namespace hypernodes::testing
