@@ -28,8 +28,6 @@ Inside& inside() {
   return *instance;
 }
 
-using Clock = std::chrono::steady_clock;
-
 /// As many rows as Daft puts into a batch.
 constexpr std::int64_t kBatch = 131'072;
 /// A batch is run in blocks that grow while they are quick: between blocks it can be stopped, and

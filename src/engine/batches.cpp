@@ -10,8 +10,6 @@
 namespace hypernodes {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 /// Rows looked up in one pass; more cost memory, fewer cost the store's locality.
 constexpr std::int64_t kBlock = 131'072;
 

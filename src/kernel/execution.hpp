@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -14,6 +15,14 @@
 #include "kernel/write_behind.hpp"
 
 namespace hypernodes {
+
+using Clock = std::chrono::steady_clock;
+
+inline std::int64_t nanoseconds_since(Clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
+}
+/// A row as an index.
+inline std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
 
 /// The records that one thread of a run is about to store, for each cache it meets.
 class Session {

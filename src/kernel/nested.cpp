@@ -12,10 +12,6 @@
 namespace hypernodes {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }

@@ -21,6 +21,25 @@ struct EncodedOutput {
   std::string_view payload;
 };
 
+/// A result as it goes into a record, in `payload`; `canonical` is scratch. False if it has no
+/// encoding. `encode(canonical, out, unordered)` is codec::encode of the result.
+template <typename Encode>
+bool encode_output(Encode&& encode, std::string& payload, std::string& canonical,
+                   EncodedOutput* out) {
+  payload.clear();
+  bool unordered = false;
+  if (!encode(/*canonical=*/false, payload, &unordered)) return false;
+  out->payload = payload;
+  if (!unordered) {
+    out->digest = Digest::of_value(payload);
+    return true;
+  }
+  canonical.clear();
+  if (!encode(/*canonical=*/true, canonical, &unordered)) return false;
+  out->digest = Digest::of_value(canonical);
+  return true;
+}
+
 /// Makes the keys of one node. What its rows share is hashed once, each key adds the inputs'
 /// digests.
 class KeyMaker {

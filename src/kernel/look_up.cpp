@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/execution.hpp"
+
+#include <array>
+#include <utility>
+
+#include "values/object_runtime.hpp"
+
+// How a batch makes keys, finds what the cache has, and stores what it computed.
+namespace hypernodes {
+
+bool Execution::make_key(StepState& state, std::int64_t row) {
+  const std::vector<NodeInput>& inputs = state.node().inputs();
+  std::array<const Digest*, 16> few;
+  std::vector<const Digest*> many;
+  const Digest** digests = few.data();
+  if (inputs.size() > few.size()) {
+    many.resize(inputs.size());
+    digests = many.data();
+  }
+  std::array<Digest, 4> fallbacks;
+  std::vector<Digest> more_fallbacks;
+  std::size_t fallback_count = 0;
+  more_fallbacks.reserve(inputs.size());  // pointers into it must stay
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    Lane& input = lane(state.step->inputs[i]);
+    if (input.is_set()) {
+      digests[i] = &input.digest(row);
+    } else if (inputs[i].fallback) {
+      Digest& digest = fallback_count < fallbacks.size() ? fallbacks[fallback_count++]
+                                                         : more_fallbacks.emplace_back();
+      digest = digest_of(*inputs[i].fallback, scratch_);
+      digests[i] = &digest;
+    } else {
+      // An inner pipeline's own default: its key covers it.
+      Digest& digest = fallback_count < fallbacks.size() ? fallbacks[fallback_count++]
+                                                         : more_fallbacks.emplace_back();
+      digest.bytes[0] = 0x7E;  // no value has this digest
+      digests[i] = &digest;
+      continue;
+    }
+    if (!Lane::known(*digests[i])) {
+      state.keys[at(row)] = Lane::kUnknown;
+      return false;
+    }
+  }
+  state.keys[at(row)] = state.keys_of->key({digests, inputs.size()});
+  return true;
+}
+
+void Execution::look_up(StepState& state, const Rows& rows) {
+  if (!state.keys_of || rows.empty()) return;
+  if (state.keys.empty()) {
+    state.keys.assign(at(batch_.rows), Lane::kUnknown);
+    state.looked_up.assign(at(batch_.rows), false);
+  }
+  detail::RecycledVector<std::int64_t> wanted;
+  detail::RecycledVector<Digest> keys;
+  wanted.reserve(rows.size());
+  keys.reserve(rows.size());
+  std::vector<EncodedOutput> outputs;
+  for (const std::int64_t row : rows) {
+    if (!make_key(state, row)) continue;
+    state.looked_up[at(row)] = true;
+    const Digest& key = state.keys[at(row)];
+    if (const auto waiting = writes_->find(key)) {
+      if (parse_outputs(key, *waiting, state.outputs(), outputs)) {
+        for (std::size_t i = 0; i < outputs.size(); ++i) {
+          take_hit(state, i, row, outputs[i]);
+        }
+        ++state.cached;
+        continue;
+      }
+    }
+    wanted.push_back(row);
+    keys.push_back(key);
+  }
+  if (keys.empty()) return;
+
+  const detail::Suspended others_may_run;
+  frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
+    if (!parse_outputs(keys[index], record, state.outputs(), outputs)) {
+      context_.count_damaged();
+      return;
+    }
+    for (std::size_t i = 0; i < outputs.size(); ++i) take_hit(state, i, wanted[index], outputs[i]);
+    ++state.cached;
+  });
+}
+
+void Execution::take_hit(StepState& state, std::size_t output, std::int64_t row,
+                         const EncodedOutput& found) {
+  // The store's bytes live during the visit only.
+  const bool held = Lane::holds(found.digest, found.payload);
+  output_lane(state, output)
+      .set_hit(row, held ? std::string_view() : batch_.payloads.keep(found.payload), found.digest);
+}
+
+bool Execution::take_computed(StepState& state, std::int64_t row) {
+  if (!state.keys_of || !Lane::known(state.keys[at(row)])) return false;
+  const std::int64_t source = state.computed.find(state.keys[at(row)]);
+  if (source < 0 || output_lane(state, 0).state(source) == Lane::State::kEmpty) return false;
+  for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).copy_row(source, row);
+  ++state.cached;
+  return true;
+}
+
+void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
+                      std::int64_t nanoseconds) {
+  if (!state.keys_of) return;
+  if (!Lane::known(state.keys[at(row)])) {
+    context_.warn("node '" + state.node().name() +
+                  "' runs uncached: an input has a type that cannot be digested");
+    return;
+  }
+  const Digest& key = state.keys[at(row)];
+  writes_->add(key, [&](std::string& out) {
+    append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out);
+  });
+  if (order_ == Order::kRows) state.computed.insert(key, row);
+}
+
+}  // namespace hypernodes

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include "kernel/execution.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "hypernodes/error.hpp"
+#include "values/codec.hpp"
+#include "values/object_runtime.hpp"
+
+// How a batch runs node by node.
+namespace hypernodes {
+
+std::optional<Failure> Execution::run_nodes() {
+  for (std::int64_t row = 0; row < batch_.rows; ++row) {
+    if (!tells() || !frame_.item_events) break;
+    tell_item_start(row);
+  }
+  const auto start = Clock::now();
+  std::optional<Failure> failure;
+  for (StepState& state : steps_) {
+    const bool plain = !state.keys_of;
+    Rows rows;
+    if (!plain || state.node().definition().nested != nullptr) {
+      rows.resize(at(limit_));
+      std::iota(rows.begin(), rows.end(), std::int64_t{0});
+    }
+    Rows again;  // rows with the key of an earlier one
+    if (!plain) {
+      look_up(state, rows);
+      Rows misses;
+      state.computed.reserve(rows.size());
+      for (const std::int64_t row : rows) {
+        if (output_lane(state, 0).state(row) != Lane::State::kEmpty) continue;
+        const Digest& key = state.keys[at(row)];
+        if (Lane::known(key) && !state.computed.insert(key, row).second) {
+          again.push_back(row);
+        } else {
+          misses.push_back(row);
+        }
+      }
+      rows = std::move(misses);
+    }
+    std::optional<Failure> failed;
+    const bool any = plain ? limit_ > 0 : !rows.empty();
+    if (any) failed = run_many(state, rows, plain);
+    if (failed) failure = std::move(failed);
+    Rows alone;  // their twin's result could not be kept
+    for (const std::int64_t row : again) {
+      if (row < limit_ && !take_computed(state, row)) alone.push_back(row);
+    }
+    if (!alone.empty()) {
+      failed = run_many(state, alone, false);
+      if (failed) failure = std::move(failed);
+      rows.insert(rows.end(), alone.begin(), alone.end());
+    }
+    state.computed.clear();
+    if (tells() && !plain) {
+      std::vector<bool> ran(at(batch_.rows), false);
+      for (const std::int64_t row : rows) ran[at(row)] = true;
+      for (std::int64_t row = 0; row < limit_; ++row) {
+        if (!ran[at(row)]) tell_cached(state, row);
+      }
+    }
+    if (writes_ != nullptr) writes_->commit_if_due();
+  }
+  if (!failure && tells() && frame_.item_events) {
+    const double seconds = static_cast<double>(nanoseconds_since(start)) * 1e-9;
+    for (std::int64_t row = 0; row < batch_.rows; ++row) tell_item_end(row, seconds);
+  }
+  return failure;
+}
+
+std::vector<Column> Execution::arguments(StepState& state, const Rows* rows, std::int64_t count,
+                                         std::optional<Failure>* failure) {
+  std::vector<Column> columns;
+  columns.reserve(state.step->inputs.size());
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    const NodeInput& input = state.node().inputs()[i];
+    Lane& source = lane(state.step->inputs[i]);
+    if (!source.is_set()) {
+      columns.push_back(Column::repeat(*input.fallback, input.type, count));
+      continue;
+    }
+    while (true) {
+      std::int64_t bad_row = -1;
+      std::optional<Column> column = source.gather(rows, count, input.type, &bad_row);
+      if (column) {
+        columns.push_back(*std::move(column));
+        break;
+      }
+      Value scratch;
+      argument(state, i, bad_row, scratch, failure);
+      if (*failure) return columns;
+    }
+  }
+  return columns;
+}
+
+std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, bool all_rows) {
+  const Node::Definition& definition = state.node().definition();
+  const std::int64_t limit = limit_;
+  const auto count = all_rows ? limit : static_cast<std::int64_t>(rows.size());
+  std::optional<Failure> failure;
+  BatchResult result;
+  const auto row_at = [&](std::int64_t i) { return all_rows && rows.empty() ? i : rows[at(i)]; };
+  std::int64_t elapsed = 0;
+  std::vector<Column> columns;
+  if (definition.nested != nullptr) {
+    const auto start = Clock::now();
+    result = run_nested(state, rows, &failure);
+    elapsed = nanoseconds_since(start);
+    if (result.outputs.empty()) {  // it failed before any row was done
+      for (const NodeOutput& output : definition.outputs) {
+        result.outputs.push_back(Column::of(output.type, {}));
+      }
+    }
+  } else {
+    try {
+      columns = arguments(state, all_rows ? nullptr : &rows, count, &failure);
+      if (!failure) {
+        const auto start = Clock::now();
+        std::optional<detail::Suspended> native;
+        if (!definition.foreign) native.emplace();
+        result = definition.body->run_batch(columns, count, definition.outputs);
+        native.reset();
+        elapsed = nanoseconds_since(start);
+      }
+    } catch (const TypeError&) {
+      // Some row's argument does not fit the node: one by one, the rows before it are still done.
+      for (std::int64_t i = 0; i < count; ++i) {
+        failure = run_one(state, row_at(i));
+        if (!failure) continue;
+        limit_ = row_at(i);
+        return failure;
+      }
+      return std::nullopt;
+    }
+    if (failure) return run_before_limit(state, rows, *std::move(failure));
+  }
+  state.ran += result.done;
+  state.nanoseconds += elapsed;
+  if (writes_ == nullptr && all_rows) {
+    for (std::size_t i = 0; i < state.outputs(); ++i) {
+      output_lane(state, i).set_column(result.outputs[i]);
+    }
+  } else if (all_rows && rows.empty()) {
+    Rows every(at(count));
+    std::iota(every.begin(), every.end(), std::int64_t{0});
+    keep(state, every, result, elapsed);
+  } else {
+    keep(state, rows, result, elapsed);
+  }
+  if (definition.nested == nullptr) tell_batch(state, rows, columns, result, elapsed);
+  if (failure && limit_ < limit) return run_before_limit(state, rows, *std::move(failure));
+  if (failure) {
+    limit_ = std::min(limit_, row_at(result.done));
+    return failure;
+  }
+  if (result.error) {
+    const std::int64_t row = row_at(result.done);
+    limit_ = row;
+    return fail(state, row, result.error);
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> Execution::run_before_limit(StepState& state, const Rows& rows,
+                                                   Failure failure) {
+  Rows before;
+  const std::int64_t count = rows.empty() ? limit_ : static_cast<std::int64_t>(rows.size());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = rows.empty() ? i : rows[at(i)];
+    if (row < limit_ && output_lane(state, 0).state(row) == Lane::State::kEmpty) {
+      before.push_back(row);
+    }
+  }
+  std::optional<Failure> earlier;
+  if (!before.empty()) earlier = run_many(state, before, false);
+  return earlier ? std::move(earlier) : std::move(failure);
+}
+
+void Execution::keep(StepState& state, const Rows& rows, const BatchResult& result,
+                     std::int64_t nanoseconds) {
+  const std::int64_t per_row = result.done == 0 ? 0 : nanoseconds / result.done;
+  for (std::size_t i = 0; i < state.outputs(); ++i) {
+    output_lane(state, i).set_computed(result.outputs[i], rows);
+  }
+  if (writes_ == nullptr) return;
+  std::vector<std::string> payloads(state.outputs() > 1 ? state.outputs() : 0);
+  encoded_.resize(state.outputs());
+  for (std::int64_t i = 0; i < result.done; ++i) {
+    const std::int64_t row = rows[at(i)];
+    bool encodable = true;
+    for (std::size_t j = 0; j < state.outputs(); ++j) {
+      const bool good = encode_output(
+          [&](bool canonical, std::string& out, bool* unordered) {
+            return codec::encode(result.outputs[j], i, canonical, out, unordered);
+          },
+          payloads.empty() ? scratch_ : payloads[j], canonical_, &encoded_[j]);
+      output_lane(state, j).set_digest(row, good ? encoded_[j].digest : Lane::kUnknown);
+      encodable &= good;
+    }
+    if (encodable) {
+      store(state, row, encoded_, per_row);
+    } else if (state.keys_of) {
+      context_.warn("node '" + state.node().name() +
+                    "' is not cached: its result has a type that the cache cannot store");
+    }
+  }
+}
+
+}  // namespace hypernodes
