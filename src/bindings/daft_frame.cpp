@@ -161,25 +161,62 @@ nb::list run_step(const FrameStep& self, nb::handle row_numbers, const nb::list&
   return results;
 }
 
-/// A pipeline's source columns and steps.
-struct FramePlan {
+/// The columns that a DataFrame begins with, and what its steps are compiled from.
+struct FrameSource {
   std::int64_t rows = 0;
   nb::list columns;  ///< (name, column) pairs.
-  nb::list steps;
-  std::vector<std::string> outputs;
+  std::string
+      key;  ///< Sources of one graph with the same key have the same steps. Empty: none has.
+  std::shared_ptr<const Graph> graph;
+  Selection selection;
+  daft::PlanOptions options;
 };
 
-FramePlan make_plan(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
-                    const std::string& map_mode, nb::handle output_name, nb::handle cache,
-                    const nb::dict& hints) {
+/// Adds what distinguishes a constant. False if that cannot be told: then nothing has its key.
+bool put_constant(const std::pair<int, Value>& constant, std::string& key) {
+  const auto& [slot, value] = constant;
+  key += std::to_string(slot) + '=';
+  if (value.kind() == Kind::kObject) {
+    // The steps keep the object, so no other can have its address.
+    key += std::to_string(reinterpret_cast<std::uintptr_t>(value.as_object()));
+  } else if (value.kind() <= Kind::kBytes) {
+    key += value.type().name() + ' ' + value.to_string();
+  } else {
+    return false;
+  }
+  key += ';';
+  return true;
+}
+
+std::string key_of(const FrameSource& source) {
+  std::string key;
+  for (const std::string& name : source.selection.output_names) {
+    key += std::to_string(name.size()) + ':' + name;
+  }
+  for (const auto* slots : {&source.options.columns, &source.options.hints}) {
+    key += '|';
+    for (const ColumnStep::Slot& slot : *slots) {
+      key += std::to_string(slot.slot) + ' ' + slot.type.name() + ';';
+    }
+  }
+  key += '|';
+  for (const auto& constant : source.options.constants) {
+    if (!put_constant(constant, key)) return {};
+  }
+  return key;
+}
+
+FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
+                        const std::string& map_mode, nb::handle output_name,
+                        const nb::dict& hints) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   const bool map = !map_over.is_none();
   GraphInputs given = map ? to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode))
                           : run_inputs(graph, *plan, inputs);
-  FramePlan out;
+  FrameSource out;
+  out.graph = graph.graph();
+  out.selection = plan->selection;
   out.rows = map ? given.plan.rows : 1;
-  out.outputs = plan->selection.output_names;
-  daft::PlanOptions options;
   for (std::size_t i = 0; i < given.mapped.size(); ++i) {
     auto& [slot, items] = given.mapped[i];
     if (slot < 0) continue;
@@ -191,27 +228,34 @@ FramePlan make_plan(PythonGraph& graph, const nb::dict& inputs, nb::handle map_o
       }
       column = column.take(rows);
     }
-    options.columns.push_back({slot, column.type()});
+    out.options.columns.push_back({slot, column.type()});
     const std::string& name = graph.graph()->slots()[static_cast<std::size_t>(slot)];
     out.columns.append(nb::make_tuple(str_of(name), to_daft(column)));
   }
   for (const auto [name, hint] : hints) {
     const int slot = graph.graph()->slot(text_of(name));
-    if (slot >= 0 && !hint.is_none()) options.hints.push_back({slot, type_of(hint)});
+    if (slot >= 0 && !hint.is_none()) out.options.hints.push_back({slot, type_of(hint)});
   }
-  options.constants = given.constants;
+  out.options.constants = std::move(given.constants);
+  out.key = key_of(out);
+  return out;
+}
+
+nb::list compile_steps(const FrameSource& source, nb::handle cache) {
   const auto context = std::make_shared<RunContext>(cache_of(cache), Callbacks{});
-  const ColumnPlan compiled = daft::compile(graph.graph(), plan->selection, context, options);
+  const ColumnPlan compiled =
+      daft::compile(source.graph, source.selection, context, source.options);
+  nb::list steps;
   for (const ColumnPlan::Step& step : compiled.steps) {
     nb::list literals;
     for (const ColumnStep::Slot& literal : step.step->literals()) {
-      for (const auto& [slot, value] : given.constants) {
+      for (const auto& [slot, value] : source.options.constants) {
         if (slot == literal.slot) literals.append(to_python(value));
       }
     }
-    out.steps.append(nb::cast(FrameStep{step, literals}));
+    steps.append(nb::cast(FrameStep{step, literals}));
   }
-  return out;
+  return steps;
 }
 
 /// Columns, each an object with `__arrow_c_array__`, as the fields of one.
@@ -272,19 +316,20 @@ void bind_daft_frame(nb::module_& module) {
           },
           "Of the outputs; None for Python objects.")
       .def("run", run_step, nb::arg("row_numbers"), nb::arg("arguments"));
-  nb::class_<FramePlan>(module, "DaftPlan")
-      .def_ro("rows", &FramePlan::rows)
-      .def_ro("columns", &FramePlan::columns)
-      .def_ro("steps", &FramePlan::steps)
-      .def_ro("outputs", &FramePlan::outputs);
+  nb::class_<FrameSource>(module, "DaftSource")
+      .def_ro("rows", &FrameSource::rows)
+      .def_ro("columns", &FrameSource::columns)
+      .def_ro("key", &FrameSource::key)
+      .def_prop_ro("outputs", [](const FrameSource& self) { return self.selection.output_names; });
   module.def("daft_struct", join, nb::arg("names"), nb::arg("columns"));
   module.def(
       "daft_row_numbers",
       [](std::int64_t rows) { return ArrowColumn{daft::make_tickets(0, 0, rows)}; },
       nb::arg("rows"));
-  module.def("daft_plan", make_plan, nb::arg("graph"), nb::arg("inputs"),
+  module.def("daft_source", make_source, nb::arg("graph"), nb::arg("inputs"),
              nb::arg("map_over").none(), nb::arg("map_mode"), nb::arg("output_name").none(),
-             nb::arg("cache").none(), nb::arg("hints"));
+             nb::arg("hints"));
+  module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none());
 }
 
 }  // namespace hypernodes::python

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -256,3 +257,42 @@ def test_functions_leave_no_name_behind(node_library: Callable[[str], Path]) -> 
     name = plan[plan.index("hn_twice_") :].split("(")[0]
     with pytest.raises(Exception, match="not found"):
         daft.get_function(name, daft.col("x"))
+
+
+def functions_in(frame: Any) -> set[str]:
+    text = io.StringIO()
+    frame.explain(show_all=True, file=text)
+    return set(re.findall(r"hn_\w+_\d+", text.getvalue()))
+
+
+def test_plan_of_an_unchanged_pipeline_is_compiled_once(
+    node_library: Callable[[str], Path], tmp_path: Path
+) -> None:
+    library = load(str(node_library("nodes_a")))
+
+    @node(output_name="y")
+    def add(doubled: int, k: list[int]) -> int:
+        return doubled + sum(k)
+
+    engine = DaftEngine()
+    pipeline = Pipeline([library.twice, add])
+    k = [1]
+    first = engine.dataframe(pipeline, {"x": [1, 2], "k": k}, "x")
+    second = engine.dataframe(pipeline, {"x": [5], "k": k}, "x")
+    assert len(functions_in(first)) == 1
+    assert functions_in(first) == functions_in(second)
+    assert first.to_pydict() == {"doubled": [2, 4], "y": [3, 5]}
+    assert second.to_pydict() == {"doubled": [10], "y": [11]}
+
+    other_constant = engine.dataframe(pipeline, {"x": [1], "k": [100]}, "x")
+    assert other_constant.to_pydict()["y"] == [102]
+    other_cache = pipeline.with_cache(DiskCache(tmp_path))
+    cached = engine.dataframe(other_cache, {"x": [1], "k": k}, "x")
+    assert functions_in(cached) != functions_in(first)
+    only = engine.dataframe(pipeline, {"x": [1], "k": k}, "x", output_name="doubled")
+    assert only.to_pydict() == {"doubled": [2]}
+    changed = Pipeline([library.twice])
+    assert functions_in(engine.dataframe(changed, {"x": [1]}, "x")) != functions_in(first)
+    assert pickle.loads(pickle.dumps(engine)).dataframe(changed, {"x": [3]}, "x").to_pydict() == {
+        "doubled": [6]
+    }

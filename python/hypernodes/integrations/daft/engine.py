@@ -55,6 +55,7 @@ class DaftEngine(NativeEngine):
         super().__init__(cache, callbacks)
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
+        self._plans = frame.Plans()
 
     def run(
         self,
@@ -139,7 +140,15 @@ class DaftEngine(NativeEngine):
                 merged[name] = _without_copy(merged[name])
         graph = pipeline._native(output_name)
         return frame.build(
-            daft, graph, merged, over, map_mode, output_name, cache, _hints_of(pipeline)
+            daft,
+            graph,
+            merged,
+            over,
+            map_mode,
+            output_name,
+            cache,
+            _hints_of(pipeline),
+            self._plans,
         )
 
 

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,44 @@ _ROWS = "__hn_row"
 _SEVERAL = "__hn_step_{}"
 
 
+class Plans:
+    """The plans that an engine has compiled, the latest ones. Threads: safe."""
+
+    def __init__(self, most: int = 64) -> None:
+        """Keeps up to `most` of them."""
+        self._most = most
+        self._plans: dict[Hashable, tuple[object, _Plan]] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self, module: ModuleType, graph: _core.Graph, source: _core.DaftSource, cache: object
+    ) -> _Plan:
+        """The plan for this source; compiled unless an earlier one serves."""
+        key = (graph, source.key, id(cache))
+        with self._lock:
+            kept = self._plans.get(key)
+        if kept is not None and source.key:
+            return kept[1]
+        with extension.defining:
+            steps = _core.daft_compile(source, cache)
+            extension.load_functions(module)
+            plan = _Plan(module, source, steps)
+            for step in steps:
+                if step.function:
+                    module.detach_function(step.function)  # its expressions keep it
+        with self._lock:
+            if source.key:
+                # The cache is kept as well: no other can have its id then.
+                self._plans[key] = (cache, plan)
+            while len(self._plans) > self._most:
+                del self._plans[next(iter(self._plans))]
+        return plan
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Compiled functions belong to a process: elsewhere it begins empty."""
+        return Plans, (self._most,)
+
+
 def build(
     module: ModuleType,
     graph: _core.Graph,
@@ -30,6 +69,7 @@ def build(
     output_name: str | Sequence[str] | None,
     cache: object,
     hints: dict[str, Any],
+    plans: Plans,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
 
@@ -42,33 +82,43 @@ def build(
         output_name: The outputs wanted; None for all.
         cache: The cache, or None.
         hints: For each output of a Python node, the column type that its hint promises.
+        plans: What has been compiled before.
     """
-    with extension.defining:
-        plan = _core.daft_plan(graph, inputs, map_over, map_mode, output_name, cache, hints)
-        extension.load_functions(module)
-        frame = _Builder(module, plan).frame()
-        for step in plan.steps:
-            if step.function:
-                module.detach_function(step.function)  # its expressions keep it
-    return frame
+    source = _core.daft_source(graph, inputs, map_over, map_mode, output_name, hints)
+    return plans.get(module, graph, source, cache).frame(source)
 
 
-class _Builder:
-    """Puts steps on top of the source, a projection for each level."""
+class _Plan:
+    """Steps on top of a source, a projection for each level."""
 
-    def __init__(self, module: ModuleType, plan: _core.DaftPlan) -> None:
+    def __init__(
+        self, module: ModuleType, source: _core.DaftSource, steps: list[_core.DaftStep]
+    ) -> None:
         self._daft = module
-        self._plan = plan
-        self._steps = plan.steps
+        self._steps = steps
         # Where each slot's values are: an expression of columns that exist.
         self._values: dict[str, Any] = {}
         # The column that an expression in _values needs.
         self._holders: dict[str, str] = {}
+        for name, _ in source.columns:
+            self._values[name] = module.col(name)
+            self._holders[name] = name
+        self._rows = not source.columns or self._needs_rows(above=0)
+        self._projections = self._project(source.outputs)
 
-    def frame(self) -> daft.DataFrame:
-        frame = self._source()
-        levels = sorted({step.level for step in self._steps})
-        for level in levels:
+    def frame(self, source: _core.DaftSource) -> daft.DataFrame:
+        columns = {name: self._to_daft(column) for name, column in source.columns}
+        if self._rows:
+            columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
+        frame: daft.DataFrame = self._daft.from_pydict(columns)
+        for projection in self._projections:
+            frame = frame.select(*projection)
+        return frame
+
+    def _project(self, outputs: list[str]) -> list[list[Any]]:
+        projections: list[list[Any]] = []
+        names: list[str] = []
+        for level in sorted({step.level for step in self._steps}):
             made = [self._column(i) for i in self._of_level(level)]
             later = {
                 self._holders[name]
@@ -77,17 +127,16 @@ class _Builder:
                 for name in step.arguments
                 if name in self._holders
             }
-            later |= {self._holders[name] for name in self._plan.outputs if name in self._holders}
+            later |= {self._holders[name] for name in outputs if name in self._holders}
             if self._needs_rows(above=level):
                 later.add(_ROWS)
-            frame = frame.select(*sorted(later), *made)
+            projections.append([*sorted(later), *made])
+            names = [*sorted(later), *map(self._column_name, self._of_level(level))]
             for i in self._of_level(level):
                 self._publish(i)
-        if frame.column_names == self._plan.outputs:
-            return frame
-        outputs = [self._values[name].alias(name) for name in self._plan.outputs]
-        result: daft.DataFrame = frame.select(*outputs)
-        return result
+        if names != outputs:
+            projections.append([self._values[name].alias(name) for name in outputs])
+        return projections
 
     def _of_level(self, level: int) -> list[int]:
         return [i for i, step in enumerate(self._steps) if step.level == level]
@@ -96,17 +145,6 @@ class _Builder:
         return any(
             step.level > above and not (step.function and step.arguments) for step in self._steps
         )
-
-    def _source(self) -> daft.DataFrame:
-        columns: dict[str, Any] = {}
-        for name, column in self._plan.columns:
-            columns[name] = self._to_daft(column)
-            self._values[name] = self._daft.col(name)
-            self._holders[name] = name
-        if not columns or self._needs_rows(above=0):
-            columns[_ROWS] = self._to_daft(_core.daft_row_numbers(self._plan.rows))
-        source: daft.DataFrame = self._daft.from_pydict(columns)
-        return source
 
     def _to_daft(self, column: Any) -> Any:  # noqa: ANN401
         if isinstance(column, list):
