@@ -12,15 +12,6 @@
 namespace hypernodes::python {
 namespace {
 
-/// The Arrow C stream interface, as its specification lays it out.
-struct ArrowStream {
-  int (*get_schema)(ArrowStream*, ArrowSchema* out);
-  int (*get_next)(ArrowStream*, ArrowArray* out);
-  const char* (*get_last_error)(ArrowStream*);
-  void (*release)(ArrowStream*);
-  void* private_data;
-};
-
 template <typename T>
 T* capsule_pointer(nb::handle capsule, const char* name) {
   auto* const pointer = static_cast<T*>(PyCapsule_GetPointer(capsule.ptr(), name));

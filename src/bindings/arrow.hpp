@@ -3,9 +3,19 @@
 
 #include "bindings/python.hpp"
 #include "hypernodes/column.hpp"
+#include "hypernodes/daft_abi.h"
 
 /// Arrow data from and to Python by the PyCapsule interface, which pyarrow, polars and Daft speak.
 namespace hypernodes::python {
+
+/// The Arrow C stream interface, as its specification lays it out.
+struct ArrowStream {
+  int (*get_schema)(ArrowStream*, ArrowSchema* out);
+  int (*get_next)(ArrowStream*, ArrowArray* out);
+  const char* (*get_last_error)(ArrowStream*);
+  void (*release)(ArrowStream*);
+  void* private_data;
+};
 
 /// The column of an object with `__arrow_c_array__`. False if it has none, or holds what no type of
 /// ours fits.

@@ -3,20 +3,12 @@
 #include <memory>
 #include <utility>
 
+#include "bindings/arrow.hpp"
 #include "bindings/daft.hpp"
 #include "hypernodes/daft_abi.h"
 
 namespace hypernodes::python {
 namespace {
-
-/// The Arrow C stream interface, as its specification lays it out.
-struct ArrowStream {
-  int (*get_schema)(ArrowStream*, ArrowSchema* out);
-  int (*get_next)(ArrowStream*, ArrowArray* out);
-  const char* (*get_last_error)(ArrowStream*);
-  void (*release)(ArrowStream*);
-  void* private_data;
-};
 
 /// A stream's one batch.
 struct Rows {

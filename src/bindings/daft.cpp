@@ -17,6 +17,7 @@
 #include "bindings/inputs.hpp"
 #include "bindings/records.hpp"
 #include "bindings/run.hpp"
+#include "bindings/session.hpp"
 #include "bindings/to_python.hpp"
 #include "daft/native_function.hpp"
 
@@ -33,31 +34,6 @@ daft::Enter enter_run(std::shared_ptr<RunState> state) {
   };
 }
 
-/// Counters, cache and callbacks of a run or map on Daft. The query may outlive it, if it is broken
-/// off: what its batches need is shared with them.
-class Session {
- public:
-  Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks)
-      : graph_(graph),
-        state_(std::make_shared<RunState>()),
-        context_(std::make_shared<RunContext>(cache_of(cache), callbacks_of(callbacks, state_))) {}
-  ~Session() {
-    state_->finish();
-    graph_.last_runs().set(context_->statistics());
-  }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-
-  const std::shared_ptr<RunContext>& context() { return context_; }
-  void warn() { graph_.warn(context_->statistics().warnings); }
-  daft::Enter enter() { return enter_run(state_); }
-
- private:
-  PythonGraph& graph_;
-  std::shared_ptr<RunState> state_;
-  std::shared_ptr<RunContext> context_;
-};
-
 /// Runs the query of a job: python/hypernodes/integrations/daft/query.py does.
 void launch(const daft::OpenJob& job) {
   static const char* const kModule = "hypernodes.integrations.daft.query";
@@ -72,8 +48,9 @@ nb::object run(PythonGraph& graph, const nb::dict& inputs, nb::handle output_nam
   std::vector<Value> outputs;
   {
     Session session(graph, cache, callbacks);
-    const auto failure = daft::run_one(graph.graph(), plan->selection, std::move(given),
-                                       session.context(), launch, &outputs, session.enter());
+    const auto failure =
+        daft::run_one(graph.graph(), plan->selection, std::move(given), session.context(), launch,
+                      &outputs, enter_run(session.state()));
     if (failure) raise_failure(*failure);
     session.warn();
   }
@@ -94,8 +71,9 @@ nb::object map(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
   std::vector<Pieces> pieces;
   {
     Session session(graph, cache, callbacks);
-    const auto failure = daft::map_rows(graph.graph(), plan->selection, std::move(given),
-                                        session.context(), launch, &pieces, session.enter());
+    const auto failure =
+        daft::map_rows(graph.graph(), plan->selection, std::move(given), session.context(), launch,
+                       &pieces, enter_run(session.state()));
     if (failure) raise_failure(*failure);
     session.warn();
   }

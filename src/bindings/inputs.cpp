@@ -10,6 +10,7 @@
 #include "bindings/object_cast.hpp"
 #include "bindings/to_python.hpp"
 #include "hypernodes/error.hpp"
+#include "values/text.hpp"
 
 namespace hypernodes::python {
 namespace {
@@ -102,15 +103,9 @@ bool take_items(nb::handle value, MappedInput* out) {
   return true;
 }
 
-std::string joined(const std::vector<std::string>& names) {
-  std::string text = "[";
-  for (const std::string& name : names) text += (text.size() > 1 ? ", '" : "'") + name + "'";
-  return text + "]";
-}
-
 std::string where(const PythonGraph& graph, const std::vector<std::string>& map_over) {
   const std::string& name = graph.graph()->name();
-  return (name.empty() ? "" : "pipeline '" + name + "', ") + "map_over=" + joined(map_over);
+  return (name.empty() ? "" : "pipeline '" + name + "', ") + "map_over=" + quoted_list(map_over);
 }
 
 [[noreturn]] void refuse_items(const std::string& name, nb::handle value,

@@ -11,6 +11,7 @@
 #include "bindings/callbacks.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/records.hpp"
+#include "bindings/session.hpp"
 #include "bindings/to_python.hpp"
 #include "engine/batches.hpp"
 #include "values/object_runtime.hpp"
@@ -174,29 +175,6 @@ nb::object map_plain(PythonGraph& graph, const std::shared_ptr<const Plan>& plan
   return results.result();
 }
 
-/// Counters, cache and callbacks of a run that is no plain one.
-class Session {
- public:
-  Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks)
-      : graph_(graph),
-        state_(std::make_shared<RunState>()),
-        context_(cache_of(cache), callbacks_of(callbacks, state_)) {}
-  ~Session() {
-    state_->finish();
-    graph_.last_runs().set(context_.statistics());
-  }
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
-  RunContext& context() { return context_; }
-  void warn() { graph_.warn(context_.statistics().warnings); }
-
- private:
-  PythonGraph& graph_;
-  std::shared_ptr<RunState> state_;
-  RunContext context_;
-  CurrentRun current_{state_};
-};
-
 /// PEP 678. The same exception object may be raised twice: it gets each note once.
 void add_note(nb::handle exception, const nb::object& note) {
   try {
@@ -236,8 +214,9 @@ nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
   std::vector<Value> outputs;
   {
     Session session(graph, cache, callbacks);
+    const CurrentRun current(session.state());
     const auto failure =
-        run_batch_of_one(*graph.graph(), plan->selection, given, session.context(), &outputs);
+        run_batch_of_one(*graph.graph(), plan->selection, given, *session.context(), &outputs);
     if (failure) raise_failure(*failure);
     session.warn();
   }
@@ -262,8 +241,9 @@ nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
   std::vector<Pieces> pieces;
   {
     Session session(graph, cache, callbacks);
-    const Order order = sequential_order(*graph.graph(), plan->selection, session.context());
-    const auto failure = map_batches(*graph.graph(), plan->selection, fitted, session.context(),
+    const CurrentRun current(session.state());
+    const Order order = sequential_order(*graph.graph(), plan->selection, *session.context());
+    const auto failure = map_batches(*graph.graph(), plan->selection, fitted, *session.context(),
                                      order, &pieces, check_signals);
     if (failure) raise_failure(*failure);
     session.warn();

@@ -204,8 +204,7 @@ std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
   tell_map(job->frame(), *context, job->rows(), -1);
   send(job, launch);
   if (!job->failure()) {
-    tell_map(job->frame(), *context, job->rows(),
-             std::chrono::duration<double>(Clock::now() - start).count());
+    tell_map(job->frame(), *context, job->rows(), seconds_since(start));
     *outputs = job->outputs();
   }
   if (context->cache() != nullptr) context->cache()->flush();

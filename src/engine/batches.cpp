@@ -6,6 +6,7 @@
 
 #include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
+#include "values/text.hpp"
 
 namespace hypernodes {
 namespace {
@@ -94,7 +95,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
     if (between) between();
   }
   if (!failure) {
-    tell_map(frame, context, rows, std::chrono::duration<double>(Clock::now() - start).count());
+    tell_map(frame, context, rows, seconds_since(start));
   }
   if (frame.cache != nullptr) frame.cache->flush();
   return failure;
@@ -127,22 +128,14 @@ std::vector<std::string> missing_inputs(const Graph& graph, const Selection& sel
 
 void require_inputs(const Graph& graph, const Selection& selection,
                     const std::function<bool(int)>& given) {
-  const auto quoted = [](const std::vector<std::string>& names) {
-    std::string text = "[";
-    for (const std::string& name : names) {
-      if (text.size() > 1) text += ", ";
-      text += "'" + name + "'";
-    }
-    return text + "]";
-  };
   const std::vector<std::string> missing = missing_inputs(graph, selection, given);
   if (missing.empty()) return;
   const std::vector<std::string> required =
       missing_inputs(graph, selection, [](int) { return false; });
-  throw PlanError(
-      "Missing required input(s): " + quoted(missing) + ". Required inputs: " + quoted(required),
-      graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
-      "pass them, bind them, or give the parameters defaults");
+  throw PlanError("Missing required input(s): " + quoted_list(missing) +
+                      ". Required inputs: " + quoted_list(required),
+                  graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
+                  "pass them, bind them, or give the parameters defaults");
 }
 
 }  // namespace hypernodes

@@ -9,18 +9,10 @@
 #include <utility>
 
 #include "hypernodes/error.hpp"
+#include "values/text.hpp"
 
 namespace hypernodes {
 namespace {
-
-std::string quoted_list(const std::vector<std::string>& names) {
-  std::string text = "[";
-  for (const std::string& name : names) {
-    if (text.size() > 1) text += ", ";
-    text += "'" + name + "'";
-  }
-  return text + "]";
-}
 
 /// Names of nodes on a cycle among those that never became ready.
 std::string describe_cycle(const std::vector<Node>& nodes, const std::vector<int>& waiting,

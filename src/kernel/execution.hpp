@@ -21,8 +21,9 @@ using Clock = std::chrono::steady_clock;
 inline std::int64_t nanoseconds_since(Clock::time_point start) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
 }
-/// A row as an index.
-inline std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 /// The records that one thread of a run is about to store, for each cache it meets.
 class Session {

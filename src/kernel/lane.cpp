@@ -14,8 +14,6 @@ Digest unknown_digest() {
   return digest;
 }
 
-std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
-
 /// `encode` appends the encoding in the asked form.
 template <typename Encode>
 Digest digest_with(std::string& scratch, Encode&& encode) {

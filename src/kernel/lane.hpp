@@ -15,6 +15,9 @@
 
 namespace hypernodes {
 
+/// A row as an index.
+inline std::size_t at(std::int64_t row) { return static_cast<std::size_t>(row); }
+
 /// One slot over the rows of a batch: values, records not decoded yet, and digests. Which of them
 /// it has may differ from row to row.
 class Lane {

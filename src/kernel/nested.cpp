@@ -12,10 +12,6 @@
 namespace hypernodes {
 namespace {
 
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 /// The items of a mapped input's value. Throws: TypeError if it is no list.
 Column items_of(const Value& value) {
   if (value.kind() == Kind::kList) return value.as_column();

@@ -66,7 +66,7 @@ std::optional<Failure> Execution::run_nodes() {
     if (writes_ != nullptr) writes_->commit_if_due();
   }
   if (!failure && tells() && frame_.item_events) {
-    const double seconds = static_cast<double>(nanoseconds_since(start)) * 1e-9;
+    const double seconds = seconds_since(start);
     for (std::int64_t row = 0; row < batch_.rows; ++row) tell_item_end(row, seconds);
   }
   return failure;

@@ -38,7 +38,7 @@ std::optional<Failure> Execution::run_rows() {
       if (failure) return failure;
       if (writes_ != nullptr) writes_->commit_if_due();
     }
-    if (tells()) tell_item_end(row, static_cast<double>(nanoseconds_since(start)) * 1e-9);
+    if (tells()) tell_item_end(row, seconds_since(start));
   }
   return std::nullopt;
 }
