@@ -63,7 +63,9 @@ def python_node(
     unpack: bool,
     code: str | None,
     cached: bool,
-    complete: Callable[..., Any] | None,
+    asynchronous: bool,
+    batch: Callable[..., list[list[Any]]] | None,
+    restricted: Callable[[list[str]], Node] | None,
 ) -> Node: ...
 def nested_node(
     graph: Graph,
@@ -87,8 +89,8 @@ class Graph:
     """The nodes of a pipeline, wired up."""
 
     def __init__(self, nodes: Sequence[Node], name: str, id: str, last_runs: LastRuns) -> None: ...
-    @property
-    def id(self) -> str: ...
+    def covering(self, output_name: str | Sequence[str] | None) -> Graph: ...
+    def overridden(self, names: Sequence[str]) -> Graph: ...
     @property
     def root_args(self) -> list[str]: ...
     @property
@@ -137,17 +139,18 @@ def decode(encoded: bytes) -> Any: ...
 def map_items(name: str, value: Any) -> tuple[Any, ...]: ...
 def plan_rows(names: Sequence[str], lengths: Sequence[int], map_mode: str) -> list[list[int]]: ...
 
+class ArrowColumn:
+    """A column as an Arrow array."""
+
+    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
+    def to_list(self) -> list[Any]: ...
+
 # Daft ------------------------------------------------------------------------------------------
 
 class ArrowTable:
     """Columns of one length as an Arrow stream."""
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
-
-class ArrowColumn:
-    """A column as an Arrow array."""
-
-    def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
 
 class ArrowType:
     """A column's type as an Arrow schema."""

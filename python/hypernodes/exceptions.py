@@ -68,8 +68,8 @@ class TypeError(HyperNodesError, builtins.TypeError):
     """A value or object of a type that cannot be used there."""
 
 
-class OutputError(HyperNodesError, ValueError):
-    """A node with several outputs did not return one value for each."""
+class OutputError(HyperNodesError, RuntimeError, ValueError):
+    """A node returned another number of values than it has outputs, or a batch has rows."""
 
 
 class CacheError(HyperNodesError, RuntimeError):

@@ -33,27 +33,6 @@ static_assert(static_cast<std::size_t>(EventKind::kMapEnd) + 1 == kHooks.size())
 constexpr std::array<const char*, 4> kMapKeys{"_in_map", "_map_total_items", "_map_item_index",
                                               "_map_item_start_time"};
 
-/// The id of the pipeline of a graph: the Python object's, which outlives its graphs.
-std::string pipeline_id(const void* graph, const std::string& id) {
-  const PythonGraph* const known = PythonGraph::of(graph);
-  return known == nullptr ? id : known->id();
-}
-
-std::string scope_id(const Scope& scope) { return pipeline_id(scope.owner, scope.id); }
-
-std::string nested_id(const Node& node) {
-  const Graph& graph = *node.definition().nested->graph;
-  return pipeline_id(&graph, graph.id());
-}
-
-/// How events call a node: by its name; a pipeline without one, by its id.
-std::string node_id(const Node& node) {
-  if (node.definition().nested != nullptr && node.name() == node.definition().nested->graph->id()) {
-    return nested_id(node);
-  }
-  return node.name();
-}
-
 nb::object number(double seconds) { return owned(PyFloat_FromDouble(seconds)); }
 nb::object number(std::int64_t count) { return owned(PyLong_FromLongLong(count)); }
 
@@ -79,27 +58,27 @@ bool is_around(const Scope* outer, const Scope* scope) {
 std::vector<nb::object> arguments_of(const Event& event) {
   switch (event.kind) {
     case EventKind::kPipelineStart:
-      return {str_of(scope_id(*event.scope)),
+      return {str_of(event.scope->id),
               dict_of(event.values, [&](std::size_t i) { return event.names[i]; })};
     case EventKind::kPipelineEnd:
-      return {str_of(scope_id(*event.scope)),
+      return {str_of(event.scope->id),
               dict_of(event.values, [&](std::size_t i) { return event.names[i]; }),
               number(event.seconds)};
     case EventKind::kNodeStart:
-      return {str_of(node_id(*event.node)),
+      return {str_of(event.node->name()),
               dict_of(event.values, [&](std::size_t i) { return event.node->inputs()[i].name; })};
     case EventKind::kNodeEnd:
-      return {str_of(node_id(*event.node)),
+      return {str_of(event.node->name()),
               dict_of(event.values, [&](std::size_t i) { return event.node->outputs()[i].name; }),
               number(event.seconds)};
     case EventKind::kNodeCached:
-      return {str_of(node_id(*event.node)), str_of(event.key == nullptr ? "" : event.key->hex())};
+      return {str_of(event.node->name()), str_of(event.key == nullptr ? "" : event.key->hex())};
     case EventKind::kError:
-      return {str_of(node_id(*event.node)), exception_object(event.error)};
+      return {str_of(event.node->name()), exception_object(event.error)};
     case EventKind::kNestedStart:
-      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node))};
+      return {str_of(event.scope->id), str_of(event.node->definition().nested->graph->id())};
     case EventKind::kNestedEnd:
-      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node)),
+      return {str_of(event.scope->id), str_of(event.node->definition().nested->graph->id()),
               number(event.seconds)};
     case EventKind::kMapStart:
       return {number(event.total)};
@@ -222,25 +201,21 @@ void RunState::go_to(const Scope* scope) {
     missing.push_back(each);
   }
   for (auto each = missing.rbegin(); each != missing.rend(); ++each) {
-    context().attr("push_pipeline")(str_of(scope_id(**each)));
+    context().attr("push_pipeline")(str_of((*each)->id));
     entered_.push_back(*each);
   }
 }
 
 void RunState::describe(const Scope& scope) {
-  const std::string id = scope_id(scope);
   nb::dict metadata;
   nb::list node_ids;
-  const PythonGraph* const graph = PythonGraph::of(scope.owner);
-  if (graph != nullptr) {
-    for (const Graph::Step& step : graph->graph()->steps()) {
-      node_ids.append(str_of(node_id(step.node)));
-    }
+  for (const Graph::Step& step : static_cast<const Graph*>(scope.owner)->steps()) {
+    node_ids.append(str_of(step.node.name()));
   }
   metadata["total_nodes"] = scope.nodes;
-  metadata["pipeline_name"] = str_of(scope.name == scope.id ? id : scope.name);
+  metadata["pipeline_name"] = str_of(scope.name);
   metadata["node_ids"] = node_ids;
-  context().attr("set_pipeline_metadata")(str_of(id), metadata);
+  context().attr("set_pipeline_metadata")(str_of(scope.id), metadata);
 }
 
 void RunState::set(const char* key, const nb::object& value) { context().attr("set")(key, value); }

@@ -31,10 +31,12 @@ using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
-/// a tuple for each; the last of them go by the names in `keywords`.
+/// a tuple for each; the last of them go by the names in `keywords`. `restricted` makes the same
+/// node for fewer outputs.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
-                 const std::optional<std::string>& code, bool cached, nb::handle complete) {
+                 const std::optional<std::string>& code, bool cached, bool asynchronous,
+                 nb::handle batch, nb::handle restricted) {
   Node::Definition definition;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
@@ -50,8 +52,15 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
   definition.cached = cached;
   definition.foreign = true;
   definition.body = std::make_shared<PythonBody>(
-      PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(complete), name,
-                           definition.inputs.size(), outputs.size(), unpack});
+      PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
+                           definition.inputs.size(), outputs.size(), unpack, asynchronous});
+  definition.whole_batch = !batch.is_none();
+  if (!restricted.is_none()) {
+    definition.restricted = [restrict = object_value(restricted.ptr())](const Names& names) {
+      const Locked lock;
+      return nb::cast<Node>(nb::borrow(static_cast<PyObject*>(restrict.as_object()))(names));
+    };
+  }
   return Node(std::move(definition));
 }
 
@@ -163,8 +172,8 @@ void bind_node(nb::module_& module) {
       .def("call", call_node, nb::arg("arguments"), nb::arg("given"));
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
-             nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"),
-             nb::arg("complete").none());
+             nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"), nb::arg("asynchronous"),
+             nb::arg("batch").none(), nb::arg("restricted").none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),
              nb::arg("outputs"), nb::arg("map_over"), nb::arg("map_mode"), nb::arg("bound"),
