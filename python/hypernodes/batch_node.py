@@ -67,7 +67,8 @@ class DualNode(Node[..., Any]):
     `run` calls `singular`; every map, on every engine, calls `batch` once for all rows that no
     cache has, with a pyarrow.Array for each parameter that is mapped over, or computed from what
     is, and the plain value for every other. It returns a pyarrow.Array, a list or a numpy array,
-    with one value for each row. Both functions must agree: results of either are cached, row by row.
+    with one value for each row. Both functions must agree: results of either are cached, row by
+    row.
 
     >>> import pyarrow.compute
     >>> from hypernodes import Pipeline

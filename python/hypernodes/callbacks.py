@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 __all__ = ["CallbackContext", "PipelineCallback"]
@@ -28,6 +31,10 @@ class CallbackContext:
         self._path: list[str] = []
         self._data: dict[str, Any] = {}
         self._metadata: dict[str, dict[str, Any]] = {}
+        self._at_end = contextlib.ExitStack()
+        # Of the caller of `run` or `map`; engines set them if they make the context elsewhere.
+        self._thread = threading.get_ident()
+        self._around = contextvars.copy_context()
 
     def set(self, key: str, value: Any) -> None:  # noqa: ANN401 (holds whatever a callback keeps)
         """Stores `value` for the other hooks of this run."""
@@ -78,6 +85,14 @@ class CallbackContext:
     def _described(self) -> str | None:
         """The pipeline described last: before `on_map_start`, the one about to be mapped."""
         return next(reversed(self._metadata), None)
+
+    def _call_at_end(self, function: Callable[[], None]) -> None:
+        """Has `function` called when the run is over, however it ends, by the run's thread."""
+        self._at_end.callback(function)
+
+    def _end(self) -> None:
+        """The run is over; called by engines."""
+        self._at_end.close()
 
 
 class PipelineCallback:

@@ -113,14 +113,15 @@ class Execution {
   BatchResult run_nested_plain(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   BatchResult run_nested_map(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   /// Runs the inner rows; `counts` says how many belong to each outer row, null means one each.
-  BatchResult run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
-                        const std::vector<std::int64_t>* counts);
+  /// `row` is the first outer row.
+  BatchResult run_inner(StepState& state, std::int64_t row, Batch& inner,
+                        std::optional<Failure>* failure, const std::vector<std::int64_t>* counts);
   /// The outputs of this inner pipeline: its first `rows` rows, in one list for each of `counts` if
   /// it is mapped.
   std::vector<Column> read_inner(const NestedPipeline& nested, std::int64_t rows,
                                  std::span<const std::int64_t> counts,
                                  std::optional<Failure>* failure);
-  Frame nested_frame(const StepState& state) const;
+  Frame nested_frame(const StepState& state, std::int64_t row) const;
 
   // Events and errors.
   bool tells() const { return frame_.callbacks != nullptr && !frame_.callbacks->empty(); }

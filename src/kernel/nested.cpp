@@ -60,10 +60,11 @@ Column lists_of(const Column& items, std::span<const std::int64_t> counts) {
 
 }  // namespace
 
-Frame Execution::nested_frame(const StepState& state) const {
+Frame Execution::nested_frame(const StepState& state, std::int64_t row) const {
   const NestedPipeline& nested = *state.node().definition().nested;
   Frame frame = make_frame(*nested.graph, nested.selection, context_, nested.is_map());
   frame.scope.parent = &frame_.scope;
+  frame.scope.row = event_row(row);
   frame.cache = nested.cache ? nested.cache.get() : frame_.cache;
   frame.callbacks = nested.callbacks.empty() ? frame_.callbacks : &nested.callbacks;
   return frame;
@@ -150,7 +151,7 @@ BatchResult Execution::run_nested_plain(StepState& state, const Rows& rows,
     }
     inner.set_input(nested.input_slots[i], *std::move(column));
   }
-  return run_inner(state, inner, failure, nullptr);
+  return run_inner(state, rows.empty() ? 0 : rows.front(), inner, failure, nullptr);
 }
 
 BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
@@ -211,7 +212,7 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
       inner.set_input(nested.input_slots[i], join(std::move(columns[i])));
     }
   }
-  result = run_inner(state, inner, failure, &counts);
+  result = run_inner(state, rows.empty() ? 0 : rows.front(), inner, failure, &counts);
   if (bad_list && !*failure) *failure = std::move(bad_list);
   return result;
 }
@@ -228,10 +229,11 @@ std::vector<Column> Execution::read_inner(const NestedPipeline& nested, std::int
   return outputs;
 }
 
-BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
+BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inner,
+                                 std::optional<Failure>* failure,
                                  const std::vector<std::int64_t>* counts) {
   const NestedPipeline& nested = *state.node().definition().nested;
-  const Frame frame = nested_frame(state);
+  const Frame frame = nested_frame(state, row);
   const auto start = Clock::now();
   if (counts != nullptr) tell_map(frame, context_, inner.rows, -1);
   const bool whole_batch = nested.is_map() && nested.graph->has_whole_batch();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -109,6 +110,26 @@ TEST_P(NestedTest, FailureInARunHasTheItemOfTheMapInside) {
             "six_fails @1: Node 'six_fails' failed: six");
   EXPECT_EQ(run(with(plain), {{"x", 3, false}}, 1, {.map = false}).text(),
             "six_fails @-1: Node 'six_fails' failed: six");
+}
+
+TEST_P(NestedTest, EventsInsideHaveTheItemOfTheOuterMap) {
+  class Items : public Callback {
+   public:
+    std::set<std::string> seen;
+    void on_event(const Event& event) override {
+      if (event.kind != EventKind::kNodeEnd || event.scope->parent == nullptr) return;
+      seen.insert(std::to_string(event.scope->row) + "." + std::to_string(event.row));
+    }
+  };
+  const auto seen = [&](const NestedRequest& request, const Given& input, bool map) {
+    const auto items = std::make_shared<Items>();
+    run(with(request), {input}, map ? 3 : 1, {.callbacks = {items}, .map = map});
+    return items->seen;
+  };
+  using Seen = std::set<std::string>;
+  EXPECT_EQ(seen(mapped, {"x", Lists{{1}, {}, {1, 2}}}, true), (Seen{"0.0", "2.0", "2.1"}));
+  EXPECT_EQ(seen(plain, {"x", {1, 2, 4}}, true), (Seen{"0.-1", "1.-1", "2.-1"}));
+  EXPECT_EQ(seen(plain, {"x", 1, false}, false), (Seen{"-1.-1"}));
 }
 
 TEST_P(NestedTest, EmptyListsBeforeTheFailureAreDone) {
