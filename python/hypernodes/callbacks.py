@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __all__ = ["CallbackContext", "PipelineCallback"]
 
@@ -93,15 +93,8 @@ class PipelineCallback:
     ...         print(node_id, outputs)
     """
 
-    if TYPE_CHECKING:
-
-        @property
-        def supported_engines(self) -> Sequence[str] | None:
-            """Class names of the engines this callback works with; None means all."""
-
-    else:
-        # At run time a plain attribute: a subclass may replace it by one, or by a property.
-        supported_engines = None
+    supported_engines: Sequence[str] | None = None
+    """Class names of the engines this callback works with; None means all."""
 
     def on_pipeline_start(
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
