@@ -7,6 +7,7 @@ The question is about values, not about what a type checker would accept: `float
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -245,15 +246,27 @@ def node_hints(function: Callable[..., Any]) -> Hints:
     'int | None'
     """
     hints = resolved_hints(function)
-    if isinstance(function, type):
-        makes_itself = getattr(function, "__new__", None) is object.__new__
-        hints["return"] = function if makes_itself else Any
+    made = _result_of_call(function)
+    if made is not None:
+        hints["return"] = made
     if not hints:
         return hints
     for parameter in inspect.signature(function).parameters.values():
         if parameter.default is None and parameter.name in hints:
             hints[parameter.name] = Union[hints[parameter.name], None]  # noqa: UP007 (of any hint)
     return hints
+
+
+def _result_of_call(function: Callable[..., Any]) -> object:
+    """What calling gives where the function's own hint does not say it, else None."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        makers: tuple[object, object] = type(function).__call__, function.__new__
+        return function if makers == (type.__call__, object.__new__) else Any
+    inner = inspect.unwrap(function)
+    awaited = inspect.iscoroutinefunction(inner) and not inspect.iscoroutinefunction(function)
+    return Any if awaited else None
 
 
 def output_hints(hint: object, names: str | tuple[str, ...]) -> Sequence[object]:

@@ -12,6 +12,7 @@ import decimal
 import enum
 import fractions
 import functools
+import gc
 import numbers
 import pathlib
 import pickle
@@ -64,6 +65,7 @@ import pytest
 
 import hypernodes
 from hypernodes import Node, Pipeline, node
+from hypernodes._classes import joinable
 from hypernodes._types import Items, describe, satisfiable
 from hypernodes.exceptions import HyperNodesError, TypeWarning
 
@@ -579,6 +581,34 @@ def test_the_question_is_symmetrical(output, taken):
     assert satisfiable(output, taken) == satisfiable(taken, output)
 
 
+LAYOUTS = [
+    *(int, float, str, bytes, list, dict, tuple, set, frozenset, bytearray),
+    *(collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter),
+    *(ValueError, KeyError, OSError, UnicodeError, StopIteration, ImportError),
+    *(datetime.date, datetime.datetime, datetime.timedelta, decimal.Decimal, fractions.Fraction),
+    *(pathlib.PurePath, uuid.UUID, types.SimpleNamespace, functools.partial, property, type),
+    *(Plain, Child, SlotsA, SlotsB, SlotsNone, Document, Chunk, Name, Ids, Greeter, Movie.__base__),
+    *(np.ndarray, np.generic, np.dtype, Model),
+]
+
+
+@pytest.mark.parametrize("a", LAYOUTS)
+def test_layouts_conflict_where_the_interpreter_says_so(a):
+    scalars = {int, float, str, bytes}
+    for b in LAYOUTS:
+        if issubclass(a, b) or issubclass(b, a):
+            continue
+        try:
+            type("Both", (a, b), {})
+        except TypeError as error:
+            if "lay-out conflict" in str(error):
+                assert not joinable(a, b), (a, b)
+            continue
+        if scalars.isdisjoint((a, b)):
+            assert joinable(a, b), (a, b)
+    gc.collect()  # Classes that join a scalar and another would count in other tests.
+
+
 def test_recursive_types_end():
     namespace: dict[str, Any] = {}
     Json = Union[str, list["Json"]]
@@ -800,6 +830,35 @@ def test_a_class_makes_its_instances():
         "Output 'x' of node 'Document' is Document, but node 'use' takes it as str"
     ]
     assert len(complaints([make(int, "text"), made])) == 1
+
+
+def test_what_a_class_makes_is_unknown_if_it_decides_that_itself():
+    class Meta(type):
+        def __call__(cls):
+            return 1
+
+    class Made(metaclass=Meta):
+        pass
+
+    class New:
+        def __new__(cls):
+            return 1
+
+    for function in (Made, New, functools.partial(New)):
+        assert complaints([Node(function, "x"), take(int)]) == []
+    assert complaints([Node(functools.partial(Document, "text"), "x"), take(Document)]) == []
+    assert len(complaints([Node(functools.partial(Document, "text"), "x"), take(str)])) == 1
+
+
+def test_a_wrapper_may_make_something_else_of_a_coroutine():
+    async def load() -> int:
+        return 1
+
+    @functools.wraps(load)
+    def started():
+        return load()
+
+    assert complaints([Node(started, "x"), take(Awaitable[int])]) == []
 
 
 def test_methods_partials_and_callable_objects_have_hints():
