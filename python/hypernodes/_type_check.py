@@ -14,7 +14,7 @@ from ._types import Items, describe, output_hints, satisfiable
 from .exceptions import TypeError as PipelineTypeError
 from .exceptions import TypeWarning
 from .library import CppNode
-from .node import HyperNode, output_names
+from .node import HyperNode, Node, output_names
 from .pipeline_node import PipelineNode
 
 __all__ = ["Mismatch", "check_types", "mismatches"]
@@ -52,12 +52,13 @@ def check_types(nodes: Sequence[HyperNode], pipeline: str | None, strict: bool) 
     """Warns of each mismatch, at the caller's caller.
 
     Raises:
-        TypeError: Instead, if `strict`.
+        TypeError: Instead, if `strict`; it names them all.
     """
-    where = f"pipeline '{pipeline}'" if pipeline else ""
-    for mismatch in mismatches(nodes):
-        if strict:
-            raise PipelineTypeError(str(mismatch), where, _FIX)
+    found = mismatches(nodes)
+    if found and strict:
+        where = f"pipeline '{pipeline}'" if pipeline else ""
+        raise PipelineTypeError("\n".join(map(str, found)), where, _FIX)
+    for mismatch in found:
         text = f"{mismatch}\n  fix:   {_FIX}; strict_types=True makes this an error"
         warnings.warn(text, TypeWarning, stacklevel=3)
 
@@ -68,7 +69,7 @@ def mismatches(nodes: Sequence[HyperNode]) -> list[Mismatch]:
     Pairs of C++ nodes are left out: the graph refuses them. So is what is inside a pipeline node:
     it was checked when that pipeline was built.
     """
-    typed = [node for node in nodes if node._hints or isinstance(node, (CppNode, PipelineNode))]
+    typed = [node for node in nodes if _may_have_hints(node)]
     makers = {name: node for node in typed for name in output_names(node.output_name)}
     found: dict[Mismatch, None] = {}
     for consumer in typed:
@@ -80,6 +81,11 @@ def mismatches(nodes: Sequence[HyperNode]) -> list[Mismatch]:
                 if not ((made.native and taken.native) or satisfiable(made.hint, taken.hint)):
                     found[_mismatch(name, made, taken)] = None
     return list(found)
+
+
+def _may_have_hints(node: HyperNode) -> bool:
+    """Whether it is worth a look; hints are only resolved where there is a wire."""
+    return not isinstance(node, Node) or bool(getattr(node.func, "__annotations__", True))
 
 
 def _mismatch(name: str, made: _End, taken: _End) -> Mismatch:

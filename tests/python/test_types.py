@@ -594,7 +594,7 @@ LAYOUTS = [
 
 
 def test_layouts_conflict_where_the_interpreter_says_so():
-    scalars = {int, float, str, bytes}
+    scalars = {int, float, str, bytes, np.generic}
     for a, b in itertools.product(LAYOUTS, LAYOUTS):
         if issubclass(a, b) or issubclass(b, a):
             continue
@@ -719,6 +719,14 @@ def test_strict_types_refuses_before_anything_runs():
     assert ran == []
 
 
+def test_strict_types_names_every_mismatch():
+    with pytest.raises(TypeError) as caught:
+        Pipeline([make(str), take(int, name="a"), take(int, name="b")], strict_types=True)
+    first, second = caught.value.message.splitlines()
+    assert first.endswith("node 'a' takes it as int")
+    assert second.endswith("node 'b' takes it as int")
+
+
 def test_strict_types_accepts_what_fits():
     pipeline = Pipeline([make(int), take(float)], strict_types=True)
     assert pipeline.run({}) == {"x": None, "use": None}
@@ -781,6 +789,21 @@ def test_what_has_no_hint_is_no_matter():
 def test_hints_that_cannot_be_resolved_are_no_matter():
     assert complaints([make("Unknown"), take(int)]) == []
     assert complaints([make(str), take("Unknown | None")]) == []
+
+
+def test_hints_are_resolved_once_and_only_where_there_is_a_wire(monkeypatch):
+    resolved = []
+
+    def hint(name):
+        resolved.append(name)
+        return int
+
+    monkeypatch.setitem(globals(), "hint", hint)
+    alone = make("hint('alone')", "nobody")
+    parts = [make("hint('made')"), take("hint('taken')"), alone]
+    for _ in range(2):
+        assert complaints(parts) == []
+    assert sorted(resolved) == ["made", "taken"]
 
 
 def test_forward_references_are_resolved():

@@ -89,45 +89,79 @@ def test_pyright_strict_agrees(project, expected, root):
 
 
 def test_the_stub_says_what_the_native_module_has():
-    """Names, parameters and defaults of `_core.pyi` are those of the module.
+    """`_core.pyi` has the names, parameters, defaults and types of the module.
 
     Not by mypy.stubtest, which cannot read nanobind's functions: it calls each one "not a
     function", as they are neither Python's nor known to `inspect.signature`. nanobind itself
     keeps their signatures, as text.
     """
     stub, module = _in_stub(ast.parse(STUB.read_text()).body), _in_module(_core)
-    assert sorted(stub.items()) == sorted(module.items())
+    assert stub.keys() == module.keys()
+    for name, native in module.items():
+        ours = stub[name]
+        assert _names_and_defaults(ours) == _names_and_defaults(native), name
+        for each, said in zip(_types(ours), _types(native), strict=True):
+            assert _agree(each, said), (name, each, said)
+
+
+@pytest.mark.parametrize(
+    ("ours", "native"),
+    [("int", "str"), ("list[int]", "list[str]"), ("Mapping[str, Any]", "dict"), ("Any", "list")],
+)
+def test_types_that_differ_are_seen(ours, native):
+    assert not _agree(ours, native)
 
 
 def _in_stub(body, prefix=""):
+    """Each class and function by its qualified name, as a definition without a body."""
     found = {}
     for item in body:
         if isinstance(item, ast.ClassDef):
-            found |= {prefix + item.name: "class"} | _in_stub(item.body, f"{prefix}{item.name}.")
+            found |= {prefix + item.name: None} | _in_stub(item.body, f"{prefix}{item.name}.")
         elif isinstance(item, ast.FunctionDef):
-            found[prefix + item.name] = "property" if item.decorator_list else _parameters(item)
+            found[prefix + item.name] = item
     return found
 
 
 def _in_module(scope, prefix=""):
     found = {}
     for name, item in vars(scope).items():
+        function = item.fget if isinstance(item, property) else item
         if inspect.isclass(item):
-            found |= {prefix + name: "class"} | _in_module(item, f"{prefix}{name}.")
-        elif isinstance(item, property):
-            found[prefix + name] = "property"
-        elif hasattr(item, "__nb_signature__") and name not in ("__new__", "__repr__", "__str__"):
-            ((text, _, defaults),) = item.__nb_signature__
+            found |= {prefix + name: None} | _in_module(item, f"{prefix}{name}.")
+        elif hasattr(function, "__nb_signature__") and name not in INHERITED:
+            ((text, _, defaults),) = function.__nb_signature__
             for number, default in enumerate(defaults or ()):
                 text = text.replace(f"\\{number}", repr(default))
-            (function,) = ast.parse(f"{text}: ...").body
-            found[prefix + name] = _parameters(function)
+            is_property = isinstance(item, property)
+            text = text.replace("def (", f"@property\ndef {name}(") if is_property else text
+            found[prefix + name] = ast.parse(f"{text}: ...").body[0]
     return found
 
 
-def _parameters(function):
-    """The parameters without their types, which C++ and Python need not say the same way."""
+INHERITED = ("__new__", "__repr__", "__str__")
+
+
+def _names_and_defaults(function):
+    if function is None:
+        return "class"
+    decorators = [ast.unparse(each) for each in function.decorator_list]
     arguments = function.args
-    for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-        each.annotation = None
-    return ast.unparse(arguments)
+    defaults = [ast.unparse(each) for each in (*arguments.defaults, *arguments.kw_defaults)]
+    return decorators, function.name, [each.arg for each in arguments.args], defaults
+
+
+def _types(function):
+    """The types of the parameters and of the result; none of a class."""
+    if function is None:
+        return []
+    hints = [each.annotation for each in function.args.args if each.arg != "self"]
+    text = [ast.unparse(each) for each in (*hints, function.returns)]
+    return [re.sub(r"(collections\.abc|hypernodes\._core|typing)\.", "", each) for each in text]
+
+
+def _agree(ours, native):
+    """Whether the stub's type is the native one, or says more of an object or container."""
+    if native in ("object", "object | None"):
+        return True
+    return ours == native or (native in ("dict", "list", "tuple") and ours.startswith(f"{native}["))
