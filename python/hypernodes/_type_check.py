@@ -89,7 +89,7 @@ def _may_have_hints(node: HyperNode) -> bool:
 
 
 def _mismatch(name: str, made: _End, taken: _End) -> Mismatch:
-    output, taken_as = made.text, taken.text
+    output, taken_as = made.text or describe(made.hint), taken.text or describe(taken.hint)
     if output == taken_as:  # Two classes of one name.
         output, taken_as = repr(made.hint), repr(taken.hint)
     return Mismatch(name, made.node, output, taken.node, taken_as)
@@ -104,12 +104,21 @@ class _End:
 
     node: str
     hint: object
-    text: str
-    native: bool = False
+    text: str = ""
+    """The C++ type, if it is one."""
+
+    @property
+    def native(self) -> bool:
+        return bool(self.text)
+
+    def mapped(self, container: type) -> _End:
+        text = f"list[{self.text}]" if self.text else ""
+        return replace(self, hint=GenericAlias(container, (self.hint,)), text=text)
 
     def within(self, outer: PipelineNode) -> _End:
-        inside = self.node if " in " in self.node else f"{self.node} in pipeline '{outer.name}'"
-        return replace(self, node=inside) if outer.name else self
+        if not outer.name or " in pipeline " in self.node:
+            return self
+        return replace(self, node=f"{self.node} in pipeline '{outer.name}'")
 
 
 def _output_of(node: HyperNode, name: str) -> _End | None:
@@ -122,7 +131,7 @@ def _output_of(node: HyperNode, name: str) -> _End | None:
     if "return" not in node._hints:
         return None
     hint = output_hints(node._hints["return"], node.output_name)[position]
-    return _End(f"node '{node.name}'", hint, describe(hint))
+    return _End(f"node '{node.name}'", hint)
 
 
 def _output_of_inner(node: PipelineNode, name: str) -> _End | None:
@@ -132,8 +141,7 @@ def _output_of_inner(node: PipelineNode, name: str) -> _End | None:
         if inner_name in output_names(inner.output_name):
             made = _output_of(inner, inner_name)
             if made is not None and node.map_over:
-                hint = GenericAlias(list, (made.hint,))
-                made = replace(made, hint=hint, text=f"list[{made.text}]")
+                made = made.mapped(list)
             return made and made.within(node)
     return None
 
@@ -147,8 +155,7 @@ def _inputs_of(node: HyperNode, name: str) -> Iterator[_End]:
         position = definition.input_names.index(name)
         yield _native_end(node, definition.input_types[position], _taken_hint)
     elif name in node._hints:
-        hint = node._hints[name]
-        yield _End(f"node '{node.name}'", hint, describe(hint))
+        yield _End(f"node '{node.name}'", node._hints[name])
 
 
 def _inputs_of_inner(node: PipelineNode, name: str) -> Iterator[_End]:
@@ -158,8 +165,7 @@ def _inputs_of_inner(node: PipelineNode, name: str) -> Iterator[_End]:
             continue
         for taken in _inputs_of(inner, inner_name):
             if name in (node.map_over or []):
-                hint = GenericAlias(Items, (taken.hint,))
-                taken = replace(taken, hint=hint, text=f"list[{taken.text}]")
+                taken = taken.mapped(Items)
             yield taken.within(node)
 
 
@@ -193,7 +199,7 @@ _TAKEN: dict[str, Any] = {**_MADE, "int64": int | _Indexable, "float64": float, 
 
 
 def _native_end(node: CppNode, type: _core.Type, hint: Callable[[_core.Type], object]) -> _End:
-    return _End(f"node '{node.name}'", hint(type), str(type), native=True)
+    return _End(f"node '{node.name}'", hint(type), str(type))
 
 
 def _made_hint(type: _core.Type) -> object:

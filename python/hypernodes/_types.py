@@ -273,14 +273,21 @@ def output_hints(hint: object, names: str | tuple[str, ...]) -> Sequence[object]
     """The hint of each output: several take theirs by position from a tuple or list."""
     if isinstance(names, str):
         return [hint]
+    try:
+        return _each_output(hint, len(names))
+    except Exception:  # As in `satisfiable`.
+        return [Any] * len(names)
+
+
+def _each_output(hint: object, count: int) -> Sequence[object]:
     atoms = _atoms(hint)
     cls = _class_of(atoms[0])
     if len(atoms) > 1 or cls is None or not issubclass(cls, (tuple, list)):
-        return [Any] * len(names)
+        return [Any] * count
     contents = _contents(atoms[0])
     if not isinstance(contents, tuple):
-        return [contents] * len(names)
-    return contents if len(contents) == len(names) else [Any] * len(names)
+        return [contents] * count
+    return contents if len(contents) == count else [Any] * count
 
 
 # Words ---------------------------------------------------------------------------------------
