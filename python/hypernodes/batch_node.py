@@ -54,6 +54,10 @@ class BatchNode(Node[..., Any]):
         """False: a batch is one call, which is waited for."""
         return False
 
+    @property
+    def _hints(self) -> dict[str, Any]:
+        return {}  # they are of columns, what is wired are items
+
     def _row_function(self) -> Callable[..., Any]:
         return functools.partial(self._batch.one, self._forms.wants_column)
 

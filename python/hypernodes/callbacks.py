@@ -7,7 +7,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __all__ = ["CallbackContext", "PipelineCallback"]
 
@@ -108,15 +108,8 @@ class PipelineCallback:
     ...         print(node_id, outputs)
     """
 
-    if TYPE_CHECKING:
-
-        @property
-        def supported_engines(self) -> Sequence[str] | None:
-            """Class names of the engines this callback works with; None means all."""
-
-    else:
-        # At run time a plain attribute: a subclass may replace it by one, or by a property.
-        supported_engines = None
+    supported_engines: Sequence[str] | None = None
+    """Class names of the engines this callback works with; None means all."""
 
     def on_pipeline_start(
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext

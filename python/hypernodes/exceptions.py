@@ -19,6 +19,7 @@ __all__ = [
     "OutputError",
     "PlanError",
     "TypeError",
+    "TypeWarning",
     "UncachedWarning",
 ]
 
@@ -101,6 +102,10 @@ class ExecutionError(HyperNodesError, RuntimeError):
         self.args = (message, where, fix, node, row)
         self.node = node
         self.row = row
+
+
+class TypeWarning(UserWarning):
+    """An output feeds an input whose type hint no value of it can satisfy; told at building."""
 
 
 class UncachedWarning(UserWarning):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ColumnType", "column_type", "input_types", "output_types"]
+__all__ = ["ColumnType", "column_type", "input_types", "output_types", "plain_hint"]
 
 Kind: TypeAlias = Literal["null", "bool", "int64", "float64", "string", "bytes", "list", "optional"]
 

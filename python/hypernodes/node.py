@@ -13,6 +13,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from . import _changes, _core, _pickling
 from ._batch import BatchFunction
+from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
 
@@ -50,6 +51,11 @@ class HyperNode(ABC):
     @abstractmethod
     def _definition(self) -> _core.Node:
         """The native node; the same object until something about it changes."""
+
+    @property
+    def _hints(self) -> dict[str, Any]:
+        """The type hints that are known of inputs, by name, and as "return" of the result."""
+        return {}
 
     @property
     def cache(self) -> bool:
@@ -99,8 +105,9 @@ class Node(HyperNode, Generic[P, R]):
             TypeError: If `func` takes `*args` or `**kwargs`, or has no signature.
         """
         # The attributes of a class or callable object are its own matter.
-        updated = functools.WRAPPER_UPDATES if inspect.isfunction(func) else ()
-        functools.update_wrapper(self, func, updated=updated)
+        wrapped: Any = func
+        updated = functools.WRAPPER_UPDATES if inspect.isfunction(wrapped) else ()
+        functools.update_wrapper(self, wrapped, updated=updated)
         self.func = func
         self._name = _name_of(func)
         self.__name__ = self._name
@@ -112,6 +119,7 @@ class Node(HyperNode, Generic[P, R]):
         # Without an identity it is never cached: any digits will do, but no other node's.
         self._code_hash = digest if digest is not None else secrets.token_hex(32)
         self._built: _core.Node | None = None
+        self._resolved_hints: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -142,6 +150,12 @@ class Node(HyperNode, Generic[P, R]):
     def is_dual_node(self) -> bool:
         """Whether it has a version for whole batches, too."""
         return False
+
+    @property
+    def _hints(self) -> dict[str, Any]:
+        if self._resolved_hints is None:
+            self._resolved_hints = node_hints(self.func)
+        return self._resolved_hints
 
     def _definition(self) -> _core.Node:
         if self._built is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import _changes, _core
 from ._graph import PipelineGraph, describe
+from ._type_check import check_types
 from .engines import SeqEngine
 from .exceptions import TypeError as PipelineTypeError
 from .node import HyperNode
@@ -55,6 +56,8 @@ class Pipeline:
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
         name: str | None = None,
+        *,
+        strict_types: bool = False,
     ) -> None:
         """Wires the nodes.
 
@@ -64,11 +67,14 @@ class Pipeline:
             cache: Where results are kept; by default the engine's.
             callbacks: Who is told of what happens; by default the engine's.
             name: What it is called.
+            strict_types: True to refuse type hints that contradict each other, instead of a
+                TypeWarning.
 
         Raises:
             DependencyError: If two nodes make one name (a ValueError, too).
             CycleError: If nodes need each other in a circle.
-            TypeError: If a C++ output does not fit the input that it feeds.
+            TypeError: If a C++ output does not fit the C++ input that it feeds, or with
+                `strict_types` no value can be of the types of an output and of an input it feeds.
         """
         self.nodes = nodes
         self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
@@ -81,6 +87,7 @@ class Pipeline:
         self._revision = 0
         self._forget()
         self._native()
+        check_types(self._nodes, name, strict_types)
 
     # Settings ---------------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ class PipelineNode(HyperNode):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """As it was."""
-        self.__dict__.update(state)
+        vars(self).update(state)
         _changes.note()
 
 

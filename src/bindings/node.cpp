@@ -22,6 +22,7 @@
 #include "graph/nested.hpp"
 #include "hypernodes/library.hpp"
 #include "hypernodes/node.hpp"
+#include "hypernodes/type.hpp"
 #include "kernel/execute.hpp"
 
 namespace hypernodes::python {
@@ -106,6 +107,25 @@ Names output_names(const Node& node) {
   return names;
 }
 
+std::vector<Type> input_types(const Node& node) {
+  std::vector<Type> types;
+  for (const NodeInput& input : node.inputs()) types.push_back(input.type);
+  return types;
+}
+
+std::vector<Type> output_types(const Node& node) {
+  std::vector<Type> types;
+  for (const NodeOutput& output : node.outputs()) types.push_back(output.type);
+  return types;
+}
+
+/// What a type holds: an element, a key and a value, or named fields.
+std::vector<std::pair<std::string, Type>> fields_of(const Type& type) {
+  std::vector<std::pair<std::string, Type>> fields;
+  for (const Field& field : type.fields()) fields.emplace_back(field.name, field.type);
+  return fields;
+}
+
 Node with_cached(const Node& node, bool cached) {
   Node::Definition definition = node.definition();
   definition.cached = cached;
@@ -159,11 +179,18 @@ std::pair<std::string, std::vector<Node>> load(const std::string& path) {
 }  // namespace
 
 void bind_node(nb::module_& module) {
+  nb::class_<Type>(module, "Type")
+      .def_prop_ro("kind", [](const Type& self) { return Type(self.kind()).name(); })
+      .def_prop_ro("nullable", &Type::nullable)
+      .def_prop_ro("fields", fields_of)
+      .def("__str__", &Type::name);
   nb::class_<Node>(module, "Node")
       .def_prop_ro("name", [](const Node& self) { return self.name(); })
       .def_prop_ro("input_names", input_names)
       .def_prop_ro("optional_inputs", optional_inputs)
       .def_prop_ro("output_names", output_names)
+      .def_prop_ro("input_types", input_types)
+      .def_prop_ro("output_types", output_types)
       .def_prop_ro("code", [](const Node& self) { return self.definition().code.hex(); })
       .def_prop_ro("has_identity", [](const Node& self) { return self.definition().has_identity; })
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
