@@ -137,6 +137,25 @@ def decode(encoded: bytes) -> Any: ...
 def map_items(name: str, value: Any) -> tuple[Any, ...]: ...
 def plan_rows(names: Sequence[str], lengths: Sequence[int], map_mode: str) -> list[list[int]]: ...
 
+# Drawing ---------------------------------------------------------------------------------------
+
+def draw_themes() -> dict[str, dict[str, Any]]: ...
+def draw(
+    graph: Graph,
+    format: str,
+    depth: int | None,
+    flatten: bool,
+    separate_outputs: bool,
+    show_types: bool,
+    show_legend: bool,
+    orient: str,
+    theme: dict[str, Any],
+    bound: dict[str, Any],
+    has_cache: bool,
+    types: Sequence[tuple[Node, dict[str, str]]],
+    value_text: Callable[[Any], str],
+) -> str: ...
+
 # Daft ------------------------------------------------------------------------------------------
 
 class ArrowTable:

@@ -123,16 +123,31 @@ class PipelineNode(HyperNode):
         cache: Any,  # noqa: ANN401
         callbacks: Any,  # noqa: ANN401
     ) -> _core.Node:
-        mapped = self.map_over or []
-        inner_mapped = {self.input_mapping.get(name, name) for name in mapped}
-        bound = {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped}
         mapping = list(self.output_mapping.items())
         if outputs is not None:
             inner_names = {outer: inner for inner, outer in mapping}
             mapping = [(inner_names.get(name, name), name) for name in outputs]
         engine: Any = self.pipeline._engine
         own = isinstance(engine, engines.NativeEngine) and engines.is_ours(engine)
-        definition = _core.nested_node(
+        executor = engine._executor() if own else None
+        definition = self._nested(graph, mapping, cache, callbacks, executor)
+        if engine is None or own:
+            return definition
+        return self._on_engine(engine, definition, [inner for inner, _ in mapping])
+
+    def _nested(
+        self,
+        graph: _core.Graph,
+        mapping: list[tuple[str, str]],
+        cache: Any,  # noqa: ANN401
+        callbacks: Any,  # noqa: ANN401
+        executor: _core.BatchExecutor | None,
+    ) -> _core.Node:
+        """A node that runs `graph` and has the outputs in `mapping`, or all."""
+        mapped = self.map_over or []
+        inner_mapped = {self.input_mapping.get(name, name) for name in mapped}
+        bound = {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped}
+        return _core.nested_node(
             graph,
             self.name or "",
             [(inner, outer) for outer, inner in self.input_mapping.items()],
@@ -143,11 +158,8 @@ class PipelineNode(HyperNode):
             self._cache,
             cache,
             callbacks,
-            engine._executor() if own else None,
+            executor,
         )
-        if engine is None or own:
-            return definition
-        return self._on_engine(engine, definition, [inner for inner, _ in mapping])
 
     def _on_engine(
         self,
