@@ -65,6 +65,8 @@ struct DrawOptions {
   /// The type of an input or output for which the core has none (its type is object), as text;
   /// empty if unknown. By default, it is unknown.
   std::function<std::string(const Node& node, std::string_view name)> type_text = nullptr;
+  /// What else to say of a node, in a word or two each, such as the engine of a nested pipeline.
+  std::function<std::vector<std::string>(const Node& node)> badges = nullptr;
   /// A bound or default value as text; by default Value::to_string.
   std::function<std::string(const Value& value)> value_text = nullptr;
 };

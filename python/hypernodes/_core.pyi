@@ -153,6 +153,7 @@ def draw(
     bound: dict[str, Any],
     has_cache: bool,
     types: Sequence[tuple[Node, dict[str, str]]],
+    badges: Sequence[tuple[Node, Sequence[str]]],
     value_text: Callable[[Any], str],
 ) -> str: ...
 

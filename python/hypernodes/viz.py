@@ -275,6 +275,7 @@ def _drawer(pipeline: Pipeline, **options: Any) -> Callable[[str], str]:  # noqa
         bound=pipeline.bound_inputs,
         has_cache=pipeline._own_settings()[0] is not None,
         types=described.types,
+        badges=described.badges,
         value_text=_value_text,
     )
 
@@ -287,6 +288,7 @@ class _Described:
 
     def __init__(self) -> None:
         self.types: list[tuple[_core.Node, dict[str, str]]] = []
+        self.badges: list[tuple[_core.Node, list[str]]] = []
         self._graphs: dict[int, _core.Graph] = {}
 
     def graph(self, pipeline: Pipeline) -> _core.Graph:
@@ -301,8 +303,13 @@ class _Described:
         if isinstance(node, PipelineNode):
             mapping = list(node.output_mapping.items())
             settings = node.pipeline._own_settings()
-            return node._nested(self.graph(node.pipeline), mapping, *settings, None)
+            definition = node._nested(self.graph(node.pipeline), mapping, *settings, None)
+            if node.pipeline._engine is not None:
+                self.badges.append((definition, [type(node.pipeline._engine).__name__]))
+            return definition
         definition = node._definition()
+        if getattr(node, "is_async", False):
+            self.badges.append((definition, ["async"]))
         function = getattr(node, "func", None)
         if function is not None:
             self.types.append((definition, _type_texts(function, node.output_name)))

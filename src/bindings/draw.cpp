@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -83,9 +84,19 @@ Orientation orientation_of(const std::string& name) {
   throw PlanError("Unknown orient '" + name + "'", {}, "use 'TB', 'BT', 'LR' or 'RL'");
 }
 
+/// What Python knows of nodes: types by the names of inputs and outputs.
 using TypeTable = std::vector<std::pair<Node, nb::dict>>;
+using BadgeTable = std::vector<std::pair<Node, std::vector<std::string>>>;
 
-/// What Python knows of types: for each node, texts by the names of its inputs and outputs.
+std::function<std::vector<std::string>(const Node&)> badges_in(const BadgeTable& table) {
+  std::unordered_map<const Node::Definition*, std::vector<std::string>> badges;
+  for (const auto& [node, texts] : table) badges.emplace(&node.definition(), texts);
+  return [badges = std::move(badges)](const Node& node) {
+    const auto found = badges.find(&node.definition());
+    return found == badges.end() ? std::vector<std::string>() : found->second;
+  };
+}
+
 std::function<std::string(const Node&, std::string_view)> type_texts(const TypeTable& table) {
   std::unordered_map<const Node::Definition*, nb::dict> texts;
   for (const auto& [node, types] : table) texts.emplace(&node.definition(), types);
@@ -101,7 +112,8 @@ std::function<std::string(const Node&, std::string_view)> type_texts(const TypeT
 std::string draw(const PythonGraph& graph, const std::string& format, std::optional<int> depth,
                  bool flatten, bool separate_outputs, bool show_types, bool show_legend,
                  const std::string& orient, const nb::dict& theme, const nb::dict& bound,
-                 bool has_cache, const TypeTable& types, const nb::callable& value_text) {
+                 bool has_cache, const TypeTable& types, const BadgeTable& badges,
+                 const nb::callable& value_text) {
   DrawOptions options;
   options.depth = depth;
   options.flatten = flatten;
@@ -111,6 +123,7 @@ std::string draw(const PythonGraph& graph, const std::string& format, std::optio
   options.orientation = orientation_of(orient);
   options.theme = theme_of(theme);
   options.type_text = type_texts(types);
+  options.badges = badges_in(badges);
   options.value_text = [&](const Value& value) {
     const nb::object text = value_text(to_python(value));
     return std::string(text_of(text));
@@ -132,7 +145,7 @@ void bind_draw(nb::module_& module) {
   module.def("draw", draw, nb::arg("graph"), nb::arg("format"), nb::arg("depth").none(),
              nb::arg("flatten"), nb::arg("separate_outputs"), nb::arg("show_types"),
              nb::arg("show_legend"), nb::arg("orient"), nb::arg("theme"), nb::arg("bound"),
-             nb::arg("has_cache"), nb::arg("types"), nb::arg("value_text"));
+             nb::arg("has_cache"), nb::arg("types"), nb::arg("badges"), nb::arg("value_text"));
 }
 
 }  // namespace hypernodes::python

@@ -62,7 +62,7 @@ bool uncached(const Node& node) {
   });
 }
 
-std::vector<std::string> badges_of(const Node& node) {
+std::vector<std::string> badges_of(const Node& node, const DrawOptions& options) {
   const Node::Definition& definition = node.definition();
   const NestedPipeline* const nested = definition.nested.get();
   std::vector<std::string> badges;
@@ -70,7 +70,10 @@ std::vector<std::string> badges_of(const Node& node) {
   if (definition.whole_batch) badges.emplace_back("batch");
   if (uncached(node)) badges.emplace_back("no cache");
   if (nested != nullptr && nested->cache != nullptr) badges.emplace_back("own cache");
-  if (nested != nullptr && nested->executor != nullptr) badges.emplace_back("own engine");
+  if (options.badges == nullptr) return badges;
+  for (const std::string& badge : options.badges(node)) {
+    badges.push_back(clip(clean(badge), kMostOfAValue));
+  }
   return badges;
 }
 
@@ -243,7 +246,7 @@ class Builder {
     // A pipeline without a name goes by an id that says nothing.
     const bool anonymous = nested != nullptr && node.name() == nested->graph->id();
     Box box{kind_of(node), anonymous ? "pipeline" : clip(name, kMostCharacters)};
-    box.badges = badges_of(node);
+    box.badges = badges_of(node, options_);
     box.level = level;
     box.note = map;
     std::string what = box.kind == BoxKind::kNative ? "C++ function" : "function";

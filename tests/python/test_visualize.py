@@ -213,7 +213,15 @@ def test_pipelines_on_another_engine_are_drawn_like_others():
         map = run
 
     foreign = Pipeline([inner().with_engine(Engine()).as_node(), node(lambda words: 1, "n")])
-    assert {"clean", "split"} <= set(own_svg(foreign, depth=2))
+    assert {"clean", "split", "Engine"} <= set(own_svg(foreign, depth=2))
+    assert "Engine" in own_svg(foreign)
+
+
+def test_async_functions_are_marked():
+    async def wait(x):
+        return x
+
+    assert "async" in own_svg(Pipeline([node(output_name="y")(wait)]))
 
 
 def test_drawing_runs_nothing_and_changes_nothing():

@@ -138,6 +138,10 @@ TEST(DrawTest, BadgesTellWhatIsSpecial) {
   const Pipeline pipeline({node<twice>("y", {"x"}).uncached()});
   EXPECT_EQ(box(drawing(pipeline).scope, "twice").badges,
             (std::vector<std::string>{"C++", "no cache"}));
+  const DrawOptions more{
+      .badges = [](const Node& node) { return std::vector<std::string>{"<" + node.name() + ">"}; }};
+  EXPECT_EQ(box(drawing(pipeline, more).scope, "twice").badges.back(), "<twice>");
+  EXPECT_TRUE(has(to_svg(pipeline, more), "&lt;twice&gt;"));
   // A node inside that always runs does not make its pipeline look uncached.
   const Pipeline around({pipeline.with_name("p").as_node()});
   EXPECT_TRUE(box(drawing(around).scope, "p").badges.empty());
