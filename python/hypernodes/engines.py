@@ -67,8 +67,8 @@ class NativeEngine:
             self._check_callbacks(callbacks)
         return cache, callbacks
 
-    def _executor(self) -> _core.BatchExecutor | None:
-        """How this engine runs a pipeline inside another; None: row by row, as it comes."""
+    def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor | None:
+        """How this engine runs `pipeline` inside another; None: row by row, as it comes."""
         return None
 
     def _check_callbacks(self, callbacks: Iterable[PipelineCallback]) -> None:

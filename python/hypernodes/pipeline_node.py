@@ -143,7 +143,7 @@ class PipelineNode(HyperNode):
             self._cache,
             cache,
             callbacks,
-            engine._executor() if own else None,
+            engine._executor(self.pipeline) if own else None,
         )
         if engine is None or own:
             return definition

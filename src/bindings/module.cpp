@@ -12,6 +12,7 @@
 #include "bindings/node.hpp"
 #include "bindings/object_codec.hpp"
 #include "bindings/object_runtime.hpp"
+#include "bindings/spread.hpp"
 #include "bindings/to_python.hpp"
 #include "hypernodes/digest.hpp"
 #include "hypernodes/map_plan.hpp"
@@ -62,6 +63,8 @@ NB_MODULE(_core, module) {
   bind_node(module);
   bind_graph(module);
   bind_caches(module);
+  bind_spread(module);
+  bind_remote(module);
   bind_daft(module);
   module.def("encode", encode, nb::arg("object").none(), nb::arg("canonical") = false);
   module.def("decode", decode, nb::arg("encoded"));

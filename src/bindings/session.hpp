@@ -17,7 +17,7 @@ class Session {
  public:
   Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks)
       : graph_(graph),
-        state_(std::make_shared<RunState>()),
+        state_(new RunState, drop_locked),
         context_(std::make_shared<RunContext>(cache_of(cache), callbacks_of(callbacks, state_))) {}
   ~Session() {
     state_->finish();
@@ -32,6 +32,13 @@ class Session {
   void warn() { graph_.warn(context_->statistics().warnings); }
 
  private:
+  /// The last to let go may be a thread that has not the lock.
+  static void drop_locked(RunState* state) {
+    if (!alive()) return;
+    const Locked lock;
+    delete state;
+  }
+
   PythonGraph& graph_;
   std::shared_ptr<RunState> state_;
   std::shared_ptr<RunContext> context_;
