@@ -203,9 +203,7 @@ def run_part(
     output_name: Sequence[str],
     cache: Any,
     listened: bool,
-) -> tuple[
-    list[list[Any]] | None, Statistics, list[tuple[Any, ...]], tuple[Any, ...] | None
-]: ...
+) -> tuple[list[list[Any]] | None, Statistics, list[tuple[Any, ...]], tuple[Any, ...] | None]: ...
 
 # Daft ------------------------------------------------------------------------------------------
 

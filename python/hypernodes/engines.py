@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .callbacks import PipelineCallback
     from .integrations.daft import DaftEngine
+    from .integrations.dask import DaskEngine
     from .pipeline import Pipeline
 
-__all__ = ["DaftEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
+__all__ = ["DaftEngine", "DaskEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
 
 
 class NativeEngine:
@@ -146,4 +147,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
         from .integrations.daft import DaftEngine
 
         return DaftEngine
+    if name == "DaskEngine":
+        from .integrations.dask import DaskEngine
+
+        return DaskEngine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
