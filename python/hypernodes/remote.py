@@ -43,6 +43,13 @@ class NotCarried:
 
 
 @dataclass(frozen=True)
+class _Constant:
+    """Stands in an event for an input that all rows share: it is where it came from."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class _Job:
     """How to run rows of a pipeline."""
 
@@ -89,10 +96,10 @@ class RemoteJob:
         self._rows = _core.RemoteRows(job)
         self._pending: set[int] = set()
         self._failed: int | None = None
-        constants = self._rows.constants
+        self._constants = self._rows.constants
         packed = _Job(
             pipeline,
-            constants,
+            self._constants,
             self._rows.output_names,
             self._rows.is_map,
             self._rows.cache,
@@ -100,7 +107,7 @@ class RemoteJob:
         )
         self.shared = Shared(
             secrets.token_hex(16),
-            _travel.dumps_job(packed, pipeline, {**constants, "cache": packed.cache}),
+            _travel.dumps_job(packed, pipeline, {**self._constants, "cache": packed.cache}),
         )
 
     def part(self, first: int, count: int) -> tuple[bytes, int, int]:
@@ -135,12 +142,15 @@ class RemoteJob:
             raise done.unpack()
         self._pending.discard(done.first)
         errors = [error.unpack() for error in done.errors]
-        events = [_with_error(event, errors.__getitem__) for event in done.events]
+        events = [_changed(event, self._arrived, errors.__getitem__) for event in done.events]
         failure = done.failure
         if failure is not None:
             failure = (errors[failure[0]], *failure[1:])
             self._failed = done.first if self._failed is None else min(self._failed, done.first)
         self._rows.add(done.first, done.count, done.outputs, done.statistics, events, failure)
+
+    def _arrived(self, value: Any) -> Any:  # noqa: ANN401
+        return self._constants[value.name] if isinstance(value, _Constant) else value
 
     @property
     def settled(self) -> bool:
@@ -148,8 +158,16 @@ class RemoteJob:
         return self._failed is not None and all(first > self._failed for first in self._pending)
 
 
-def _with_error(event: tuple[Any, ...], change: Callable[[Any], Any]) -> tuple[Any, ...]:
-    return event if event[-1] is None else (*event[:-1], change(event[-1]))
+def _changed(
+    event: tuple[Any, ...],
+    value: Callable[[Any], Any],
+    error: Callable[[Any], Any] = lambda place: place,
+) -> tuple[Any, ...]:
+    """The event with `value` of each of its values and `error` of its exception."""
+    *others, values, names, raised = event
+    if values is not None:
+        values = [(place, value(each)) for place, each in values]
+    return (*others, values, names, None if raised is None else error(raised))
 
 
 # There -------------------------------------------------------------------------------------------
@@ -216,14 +234,20 @@ def _packed(job: _Job, done: _Done) -> bytes:
             errors.append(_travel.Raised.pack(error))
         return places[id(error)]
 
-    events = [_with_error(event, place) for event in done.events]
+    names = {id(value): name for name, value in job.constants.items()}
+
+    def leave_constant(value: Any) -> Any:  # noqa: ANN401
+        name = names.get(id(value))
+        return value if name is None else _Constant(name)
+
+    events = [_changed(event, leave_constant, place) for event in done.events]
     failure = None if done.failure is None else (place(done.failure[0]), *done.failure[1:])
     parts = (done.first, done.count, done.outputs, done.statistics)
     try:
         return _travel.dumps(_Done(*parts, events, failure, errors))
     except Exception as error:
         _check_outputs(job, done, error)
-        carried = [_with_carried_values(event) for event in events]
+        carried = [_changed(event, _carried) for event in events]
         return _travel.dumps(_Done(*parts, carried, failure, errors))
 
 
@@ -236,13 +260,5 @@ def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:
                 raise _travel.refusal(f"Output '{name}'{where}", reason) from error
 
 
-def _with_carried_values(event: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The event with its values replaced that cannot be pickled."""
-    values = event[-3]
-    if values is None:
-        return event
-    carried = [
-        (place, value if _travel.reason_to_stay(value) is None else NotCarried(repr(value)))
-        for place, value in values
-    ]
-    return (*event[:-3], carried, *event[-2:])
+def _carried(value: Any) -> Any:  # noqa: ANN401
+    return value if _travel.reason_to_stay(value) is None else NotCarried(repr(value))

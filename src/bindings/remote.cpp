@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "bindings/caches.hpp"
-#include "bindings/callbacks.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/events.hpp"
 #include "bindings/inputs.hpp"
@@ -163,10 +162,7 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
   const auto job = std::make_shared<RowJob>(
       graph.graph(), plan->selection, to_graph_inputs(std::move(given)), context,
       make_frame(*graph.graph(), plan->selection, *context, !items.is_none()), Enter(), first);
-  {
-    const CurrentRun current(std::make_shared<RunState>());
-    run_rows(*job, 0, count);
-  }
+  run_rows(*job, 0, count);
   if (context->cache() != nullptr) context->cache()->flush();
   const nb::object events = listened ? recorder->events() : nb::object(nb::list());
   const nb::object statistics = nb::cast(context->statistics());

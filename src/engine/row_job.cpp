@@ -132,7 +132,12 @@ void RowJob::fail(Failure failure, std::int64_t row) {
   if (failure_ && failed_row_ <= row) return;
   failure_ = std::move(failure);
   failed_row_ = row;
-  limit_ = std::max<std::int64_t>(row, 0);
+  limit_ = std::min(limit_.load(), std::max<std::int64_t>(row, 0));
+}
+
+void RowJob::stop() {
+  const std::scoped_lock lock(mutex_);
+  limit_ = 0;
 }
 
 std::vector<Pieces> RowJob::outputs() {

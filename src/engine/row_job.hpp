@@ -59,7 +59,7 @@ class RowJob {
   /// Row `row` failed; the lowest row's failure counts. No row after it begins any more.
   void fail(Failure failure, std::int64_t row);
   /// No row begins any more; those that run now are finished, or a few more.
-  void stop() { limit_ = 0; }
+  void stop();
   /// Returns when no thread runs rows of this job.
   void wait();
 

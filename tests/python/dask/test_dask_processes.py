@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -262,6 +263,35 @@ def test_value_of_an_event_that_cannot_be_carried_is_shown_only(engine: DaskEngi
     assert isinstance(values[0]["lock"], NotCarried)
     assert "unlocked" in repr(values[0]["lock"])
     assert values[1] == {"kind": "lock"}
+
+
+def test_input_that_all_rows_share_does_not_come_back(engine: DaskEngine) -> None:
+    seen: list[Any] = []
+
+    class Inputs(PipelineCallback):
+        def on_node_start(self, node_id: str, inputs: dict[str, Any], ctx: Any) -> None:
+            seen.append(inputs["offset"])
+
+    offset = 2**80
+    pipeline = Pipeline([total], engine=engine, callbacks=[Inputs()])
+    pipeline.map({"doubled": range(6), "offset": offset}, "doubled")
+    assert len(seen) == 6
+    assert all(value is offset for value in seen)
+
+
+def test_no_part_begins_after_a_failure(engine: DaskEngine, tmp_path: Path) -> None:
+    @node(output_name="y")
+    def fail_at_first(x: int, folder: Path) -> int:
+        if x == 0:
+            raise ValueError("first")
+        (folder / str(x)).touch()
+        time.sleep(0.01)
+        return x
+
+    engine.npartitions = 50
+    with pytest.raises(ValueError, match="first"):
+        Pipeline([fail_at_first], engine=engine).map({"x": range(200), "folder": tmp_path}, "x")
+    assert len(list(tmp_path.iterdir())) < 150
 
 
 def test_exception_of_a_callback_stops_the_map(engine: DaskEngine) -> None:

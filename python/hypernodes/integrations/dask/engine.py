@@ -155,7 +155,7 @@ class DaskEngine(NativeEngine):
         workers = self._workers() if client is None else sum(client.nthreads().values())
         rows = remote.RemoteJob(pipeline, job)
         run = dask.delayed(remote.run_rows, pure=False, traverse=False)
-        shared = dask.delayed(rows.shared, traverse=False)
+        shared = dask.delayed(rows.shared, pure=False, traverse=False)
         names = _names(job.rows)
         tasks = {
             names(first): run(shared, *rows.part(first, count), dask_key_name=names(first))
