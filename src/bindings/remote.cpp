@@ -22,6 +22,42 @@
 namespace hypernodes::python {
 namespace {
 
+/// A node that is a pipeline without a name is called by its id, which differs by process: on the way
+/// it is called by its place.
+class Unnamed {
+ public:
+  explicit Unnamed(const Graph& graph) { collect(graph); }
+  std::string leaving(const std::string& name) const {
+    const auto found = std::find(ids_.begin(), ids_.end(), name);
+    return found == ids_.end() ? name : place(static_cast<std::size_t>(found - ids_.begin()));
+  }
+  std::string arriving(const std::string& name) const {
+    for (std::size_t i = 0; i < ids_.size(); ++i) {
+      if (name == place(i)) return ids_[i];
+    }
+    return name;
+  }
+  template <typename Rename>
+  static Statistics renamed(Statistics statistics, Rename&& rename) {
+    const auto nodes = std::exchange(statistics.nodes, {});
+    for (const auto& [name, node] : nodes) statistics.nodes.emplace(rename(name), node);
+    return statistics;
+  }
+
+ private:
+  static std::string place(std::size_t index) { return "\npipeline " + std::to_string(index); }
+  void collect(const Graph& graph) {
+    for (const Graph::Step& step : graph.steps()) {
+      const auto& nested = step.node.definition().nested;
+      if (nested == nullptr) continue;
+      ids_.push_back(nested->graph->id());
+      collect(*nested->graph);
+    }
+  }
+
+  std::vector<std::string> ids_;
+};
+
 /// The end of an ExecutionError's message: what the node's own exception said.
 std::string reason_of(const ExecutionError& error) {
   const std::string beginning = ExecutionError(error.node(), error.row(), "").message();
@@ -29,7 +65,7 @@ std::string reason_of(const ExecutionError& error) {
 }
 
 /// A failure as (exception, node, row, reason); the reason is None unless a C++ node failed.
-nb::object travelling(const Failure& failure) {
+nb::object travelling(const Failure& failure, const Unnamed& unnamed) {
   nb::object reason = nb::none();
   try {
     std::rethrow_exception(failure.error);
@@ -37,12 +73,13 @@ nb::object travelling(const Failure& failure) {
     reason = str_of(reason_of(error));
   } catch (...) {  // NOLINT(bugprone-empty-catch): others have no parts
   }
-  return nb::make_tuple(exception_object(failure.error), str_of(failure.node), failure.row, reason);
+  return nb::make_tuple(exception_object(failure.error), str_of(unnamed.leaving(failure.node)),
+                        failure.row, reason);
 }
 
-Failure arrived(nb::handle failure) {
+Failure arrived(nb::handle failure, const Unnamed& unnamed) {
   Failure out;
-  out.node = text_of(nb::object(failure[1]));
+  out.node = unnamed.arriving(std::string(text_of(nb::object(failure[1]))));
   out.row = nb::cast<std::int64_t>(failure[2]);
   if (nb::object(failure[3]).is_none()) {
     out.error = exception_pointer(failure[0]);
@@ -56,7 +93,8 @@ Failure arrived(nb::handle failure) {
 /// A job's side where the caller is.
 class RemoteRows {
  public:
-  explicit RemoteRows(std::shared_ptr<RowJob> job) : job_(std::move(job)), replay_(job_) {}
+  explicit RemoteRows(std::shared_ptr<RowJob> job)
+      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()) {}
 
   bool is_map() const { return job_->frame().map; }
   bool listened() const { return has_listeners(*job_); }
@@ -94,13 +132,14 @@ class RemoteRows {
   /// Takes what run_part returned for rows [first, first + count).
   void add(std::int64_t first, std::int64_t count, nb::handle outputs, const Statistics& statistics,
            nb::handle events, nb::handle failure) {
-    job_->context().add(statistics);
+    job_->context().add(Unnamed::renamed(
+        statistics, [this](const std::string& name) { return unnamed_.arriving(name); }));
     for (const nb::handle event : events) replay_.tell(event);
     if (failure.is_none()) {
       job_->add(first, count, columns(outputs));
       return;
     }
-    Failure failed = arrived(failure);
+    Failure failed = arrived(failure, unnamed_);
     const std::int64_t row = failed.row < 0 ? first : failed.row;
     job_->fail(std::move(failed), row);
   }
@@ -125,6 +164,7 @@ class RemoteRows {
 
   std::shared_ptr<RowJob> job_;
   Replay replay_;
+  Unnamed unnamed_;
 };
 
 nb::list lists_of(RowJob& job) {
@@ -165,9 +205,11 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
   run_rows(*job, 0, count);
   if (context->cache() != nullptr) context->cache()->flush();
   const nb::object events = listened ? recorder->events() : nb::object(nb::list());
-  const nb::object statistics = nb::cast(context->statistics());
+  const Unnamed unnamed(*graph.graph());
+  const nb::object statistics = nb::cast(Unnamed::renamed(
+      context->statistics(), [&](const std::string& name) { return unnamed.leaving(name); }));
   if (job->failure()) {
-    return nb::make_tuple(nb::none(), statistics, events, travelling(*job->failure()));
+    return nb::make_tuple(nb::none(), statistics, events, travelling(*job->failure(), unnamed));
   }
   return nb::make_tuple(lists_of(*job), statistics, events, nb::none());
 }

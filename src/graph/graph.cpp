@@ -40,6 +40,14 @@ std::string describe_cycle(const std::vector<Node>& nodes, const std::vector<int
   return text + nodes[static_cast<std::size_t>(cycle.front())].name();
 }
 
+/// What ready nodes are sorted by. The id that a pipeline without a name is called by says nothing.
+std::pair<std::string, std::string> rank(const Node& node) {
+  const auto& nested = node.definition().nested;
+  const bool unnamed = nested != nullptr && node.name() == nested->graph->id();
+  return {unnamed ? std::string() : node.name(),
+          node.outputs().empty() ? std::string() : node.outputs().front().name};
+}
+
 }  // namespace
 
 std::shared_ptr<const Graph> Graph::build(std::vector<Node> nodes, std::string name) {
@@ -92,11 +100,11 @@ void Graph::order(std::vector<Node> nodes) {
   root_kinds_.assign(slots_.size(), Kind::kObject);
   producer_.assign(slots_.size(), -1);
 
-  // Kahn's algorithm; among ready nodes the least name goes first, then the place in the list.
-  using Entry = std::pair<std::string, int>;
+  // Kahn's algorithm; among ready nodes the least name goes first, then the least output.
+  using Entry = std::pair<std::pair<std::string, std::string>, int>;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
   for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (waiting[i] == 0) ready.emplace(nodes[i].name(), static_cast<int>(i));
+    if (waiting[i] == 0) ready.emplace(rank(nodes[i]), static_cast<int>(i));
   }
   while (!ready.empty()) {
     const int index = ready.top().second;
@@ -126,7 +134,7 @@ void Graph::order(std::vector<Node> nodes) {
     steps_.push_back(std::move(step));
     for (const int consumer : consumers[static_cast<std::size_t>(index)]) {
       if (--waiting[static_cast<std::size_t>(consumer)] == 0) {
-        ready.emplace(nodes[static_cast<std::size_t>(consumer)].name(), consumer);
+        ready.emplace(rank(nodes[static_cast<std::size_t>(consumer)]), consumer);
       }
     }
   }
