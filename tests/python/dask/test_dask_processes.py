@@ -21,6 +21,7 @@ from hypernodes import (
     Pipeline,
     PipelineCallback,
     SequentialEngine,
+    _travel,
     load,
     node,
 )
@@ -198,7 +199,8 @@ class Recorder(PipelineCallback):
         self.rows: dict[Any, list[Any]] = {}
 
     def note(self, hook: str, arguments: tuple[Any, ...], ctx: CallbackContext) -> None:
-        row = ctx.get("_map_item_index") if ctx.get("_in_map") else None
+        inside = ctx.get("_in_map") and hook != "on_map_end"  # which is after any of the items
+        row = ctx.get("_map_item_index") if inside else None
         kept = [a for a in arguments if not isinstance(a, float)]  # no durations
         if hook == "on_error":
             kept = [kept[0], repr(kept[1])]
@@ -470,12 +472,20 @@ def test_classes_of_a_script_are_its_own_and_an_interrupt_ends_it(tmp_path: Path
     assert done.stdout == "interrupted\n"
 
 
-def test_without_cloudpickle_a_local_function_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hypernodes import _travel
-
+@pytest.fixture
+def no_cloudpickle(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    _travel._pickler.cache_clear()
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    yield
+    _travel._pickler.cache_clear()
+
+
+@pytest.mark.usefixtures("no_cloudpickle")
+def test_without_cloudpickle_a_local_function_is_refused() -> None:
     local = Pipeline([node("y")(lambda x: x)])
     with pytest.raises(TypeError, match=r"'<lambda>' cannot travel[^$]*hypernodes\[pickle\]"):
         _travel.dumps_job(local, local, {})
-    importable = Pipeline([double])
-    assert _travel.loads(_travel.dumps_job(importable, importable, {})).run({"x": 1})
+    importable = Pipeline([double], engine=DaskEngine())
+    arrived = _travel.loads(_travel.dumps_job(importable, importable, {}))
+    assert arrived.run({"x": 1}) == {"doubled": 2}
+    assert isinstance(arrived.engine, SequentialEngine)

@@ -152,7 +152,8 @@ class DaskEngine(NativeEngine):
     def _run_elsewhere(self, pipeline: Pipeline, job: _core.RowJob) -> None:
         dask = _load(self.scheduler)
         client = _client() if self.scheduler == "distributed" else None
-        workers = self._workers() if client is None else sum(client.nthreads().values())
+        # A cluster may still be on its way.
+        workers = self._workers() if client is None else sum(client.nthreads().values()) or 1
         rows = remote.RemoteJob(pipeline, job)
         run = dask.delayed(remote.run_rows, pure=False, traverse=False)
         shared = dask.delayed(rows.shared, pure=False, traverse=False)
