@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
 from .exceptions import DependencyError, PlanError
-from .node import HyperNode, output_names
+from .node import HyperNode, Node, output_names
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -96,6 +96,9 @@ class PipelineNode(HyperNode):
         outer = {inner: name for name, inner in self.input_mapping.items()}
         return {outer.get(name, name): value for name, value in self.pipeline.bound_inputs.items()}
 
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        return self.pipeline._readers
+
     def __call__(self, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 (the inputs' own types)
         """Runs the pipeline on inputs by their outer names: a dict of the outputs."""
         from .pipeline import Pipeline
@@ -177,6 +180,7 @@ class PipelineNode(HyperNode):
             definition.code if definition.has_identity else None,
             definition.cached,
             None,
+            definition.no_identity,
         )
 
     def _run_inner(

@@ -99,6 +99,33 @@ def leads_to(module_name: str, name: str, found: object) -> bool:
         return False
 
 
+def file_stamp(place: str) -> tuple[int, int] | None:
+    """Returns a file's time and size, None if there is no such file."""
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def module_digest(name: str, place: str) -> bytes | None:
+    """Returns the digest of a module's file; of one that is loaded, as it was when first asked for.
+
+    What runs is what was loaded, whatever becomes of the file. None if it cannot be read.
+    """
+    module = sys.modules.get(name)
+    spec = getattr(module, "__spec__", None)  # a new one after importlib.reload()
+    if spec is None:
+        return file_digest(place)
+    kept = _loaded.get(name)
+    if kept is None or kept[0] is not spec:
+        kept = _loaded[name] = (spec, file_digest(place))
+    return kept[1]
+
+
+_loaded: dict[str, tuple[object, bytes | None]] = {}
+
+
 def file_digest(place: str) -> bytes | None:
     """Returns the digest of a file's bytes, None if it cannot be read."""
     try:
