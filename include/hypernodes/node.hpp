@@ -73,6 +73,9 @@ class Node {
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call (run_batch), not one by one.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+    /// The pipeline that the body runs: what is bound in it is part of the key.
+    std::shared_ptr<const NestedPipeline> stands_for = nullptr;
+    const NestedPipeline* inside() const { return nested ? nested.get() : stands_for.get(); }
   };
 
   explicit Node(Definition definition)

@@ -67,6 +67,7 @@ def python_node(
     cached: bool,
     complete: Callable[..., Any] | None,
     no_identity: str = "",
+    stands_for: Node | None = None,
 ) -> Node: ...
 def nested_node(
     graph: Graph,

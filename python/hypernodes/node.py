@@ -170,13 +170,13 @@ class Node(HyperNode, Generic[P, R]):
     def _read_again(self) -> None:
         """Digests what the function reads from elsewhere; a new digest makes a new native node."""
         if self._dependencies.update():
-            self._built = None
+            self._built = self._build()
             _changes.note()
 
     def _key_code(self) -> tuple[str | None, str]:
         """The code digest for keys, and if there is none, why."""
         if not self._has_identity:
-            return None, f"its code has no digest: {no_identity_reason(self.func)}"
+            return None, f"its code has no digest: {no_identity_reason(self.func) or 'unknown'}"
         read = self._dependencies
         if read.refusal:
             return None, f"what its code reads has no digest: {read.refusal}"

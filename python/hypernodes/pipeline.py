@@ -370,8 +370,8 @@ class Pipeline:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
-        native = ("_seen", "_quick", "_built_from", "_pruned", "_all", "_last_runs")
-        native += ("_readers", "_caches_inside")
+        native = {"_seen", "_quick", "_readers", "_caches_inside"}
+        native |= {"_built_from", "_pruned", "_all", "_last_runs"}
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -181,6 +181,7 @@ class PipelineNode(HyperNode):
             definition.cached,
             None,
             definition.no_identity,
+            definition,
         )
 
     def _run_inner(

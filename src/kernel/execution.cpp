@@ -38,9 +38,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     if (writes_ == nullptr || !definition.cached) continue;
     if (definition.has_identity) {
       state.keys_of.emplace(state.node());
-      if (definition.nested == nullptr || add_bound(*definition.nested, state)) {
-        continue;
-      }
+      if (definition.inside() == nullptr || add_bound(*definition.inside(), state)) continue;
       state.keys_of.reset();
     } else {
       context.warn_uncached(state.node(),
@@ -64,7 +62,7 @@ bool Execution::add_bound(const NestedPipeline& nested, StepState& state) {
   }
   for (const int index : nested.selection.steps) {
     const Graph::Step& step = nested.graph->steps()[static_cast<std::size_t>(index)];
-    const auto& inner = step.node.definition().nested;
+    const NestedPipeline* const inner = step.node.definition().inside();
     if (inner != nullptr && !add_bound(*inner, state)) return false;
   }
   return true;

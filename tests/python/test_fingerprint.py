@@ -681,6 +681,12 @@ def test_counting_calls_is_not_reading():
         "return calls.append(x)",
         "y = calls; return y",
         "return [c for c in calls]",
+        "kept = {}; kept[x] = calls",
+        "kept = {}; kept[len(calls)] = x",
+        "f(x).append(calls)",
+        "calls.append(x).y",
+        "calls.append(x) if calls else None",
+        "x += calls",
         "return (lambda: calls)()",
         "calls.pop(); return x",
     ],
@@ -690,6 +696,37 @@ def test_reading_a_list_is_reading(body):
     before = dependencies_hash(function)
     function.__globals__["calls"].append(2)
     assert dependencies_hash(function) != before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "calls.append(x)",
+        "calls.append([len(x), (1 + x) * 2])",
+        "calls[x + 1] = len(x)",
+        "calls[0] += 1",
+        "global calls; calls += [x, len(x)]",
+    ],
+)
+def test_filling_a_container_is_not_reading(body):
+    function = made(f"calls = [1]\ndef f(x):\n    {body}\n    return x")
+    before = dependencies_hash(function)
+    function.__globals__["calls"].append(2)
+    assert dependencies_hash(function) == before
+
+
+def test_filling_a_container_in_a_closure_is_not_reading():
+    def counting(body):
+        source = f"def make(calls):\n def f(x):\n  {body}\n  return x\n return f"
+        return made(source, "make")
+
+    for body in ("calls.append(x)", "calls[0] += x", "calls[x] = x", "nonlocal calls; calls += x"):
+        make = counting(body)
+        assert code_hash(make([])) == code_hash(make([1])) is not None
+        assert code_hash(make([])) != code_hash(make(()))
+    for body in ("x = calls", "calls.append(x); x = len(calls)", "(lambda: calls)()"):
+        make = counting(body)
+        assert code_hash(make([])) != code_hash(make([1]))
 
 
 def test_an_edited_helper_counts_at_once():

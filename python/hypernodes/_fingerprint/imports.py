@@ -19,23 +19,14 @@ from types import CodeType
 from typing import Any
 
 from .digest import ByIdentity, mix, text
+from .names import nested
 from .origin import file_stamp, module_digest, version_at
 from .snapshot import Snapshot
 
 _known: ByIdentity[tuple[str, ...]] = ByIdentity()
 
 
-def nested(code: CodeType) -> Iterator[CodeType]:
-    """Yields a code object and those inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from nested(constant)
-
-
-def imported_files(
-    code: CodeType, package: str, snapshot: Snapshot
-) -> Iterator[tuple[str, bytes]]:
+def imported_files(code: CodeType, package: str, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
     """Yields name and digest of each module that code in `package` imports."""
     waiting = list(_names(code, package))
     seen: set[str] = set()

@@ -16,7 +16,9 @@ from .digest import NoIdentityError, mix, text
 from .origin import is_user_code
 
 _PACKAGE = __name__.partition(".")[0]
-_HEAP_TYPE = 1 << 9  # CPython: Py_TPFLAGS_HEAPTYPE
+# CPython: Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_MANAGED_DICT
+_HEAP_TYPE = 1 << 9
+_MANAGED_DICT = 1 << 4
 
 # What instances of these hold besides attributes. Subclasses may override anything, so it is read
 # with the methods of the base.
@@ -159,5 +161,6 @@ def _shows_its_state(cls: type, base: type) -> bool:
     if cls.__itemsize__ != base.__itemsize__:
         return False
     size = base.__basicsize__ + 8 * len(_slot_names(cls))
-    size += 8 * (cls.__dictoffset__ > 0) + 8 * (cls.__weakrefoffset__ > 0)
+    has_dict = cls.__dictoffset__ != 0 and not cls.__flags__ & _MANAGED_DICT
+    size += 8 * has_dict + 8 * (cls.__weakrefoffset__ > 0)
     return cls.__basicsize__ <= size

@@ -109,21 +109,23 @@ def file_stamp(place: str) -> tuple[int, int] | None:
 
 
 def module_digest(name: str, place: str) -> bytes | None:
-    """Returns the digest of a module's file; of one that is loaded, as it was when first asked for.
+    """Returns the digest of a module's file as it was before the module was loaded.
 
-    What runs is what was loaded, whatever becomes of the file. None if it cannot be read.
+    What runs is what was loaded, whatever becomes of the file. If it was loaded before anybody
+    asked, the file as it was then. None if it cannot be read.
     """
     module = sys.modules.get(name)
     spec = getattr(module, "__spec__", None)  # a new one after importlib.reload()
-    if spec is None:
-        return file_digest(place)
-    kept = _loaded.get(name)
-    if kept is None or kept[0] is not spec:
-        kept = _loaded[name] = (spec, file_digest(place))
-    return kept[1]
+    kept_spec, digest = _modules.get(name, (None, None))
+    if spec is None or kept_spec is not spec:
+        loaded_since = spec is not None and kept_spec is None and name in _modules
+        digest = digest if loaded_since else file_digest(place)
+        _modules[name] = (spec, digest)
+    return digest
 
 
-_loaded: dict[str, tuple[object, bytes | None]] = {}
+# By name: the spec of the module that is loaded, or None, and the digest of its file.
+_modules: dict[str, tuple[object, bytes | None]] = {}
 
 
 def file_digest(place: str) -> bytes | None:

@@ -1,48 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What a function's code reads from elsewhere: helpers, classes, globals, imports.
-
-A global that the code only writes to (`calls.append(x)`, `count += 1`, `seen[x] = y`,
-`stats.count += 1`) is not read: otherwise a node that counts its calls would never have the same
-dependencies twice.
-"""
+"""What a function's code reads from elsewhere: helpers, classes, globals, imports."""
 
 from __future__ import annotations
 
-import collections
-import dis
 import functools
 import types
 from collections.abc import Iterator
-from types import CodeType
 from typing import Any, TypeGuard
 
 from . import values
-from .digest import ByIdentity, NoIdentityError, mix, text
-from .imports import imported_files, nested
+from .digest import NoIdentityError, mix, text
+from .imports import imported_files
+from .names import SINKS, Use, names_in
 from .origin import is_user_code, version_of
 from .snapshot import Snapshot
-
-_READS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
-_ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
-_SILENT = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "PUSH_NULL", "PRECALL", "RESUME"})
-_SIMPLE = frozenset({"LOAD_FAST", "LOAD_CONST", "LOAD_DEREF"})
-_WRITERS = frozenset({"append", "appendleft", "add", "insert", "extend", "update", "setdefault"})
-_SINKS = (
-    list,
-    dict,
-    set,
-    int,
-    float,
-    collections.deque,
-    collections.Counter,
-    collections.defaultdict,
-)
-
-# What code does with a name: it reads it, or only ever changes its content, or an attribute.
-_READ, _CONTENT, _ATTRIBUTE = range(3)
-# A dotted name, and one of these.
-_Read = tuple[tuple[str, ...], int]
-_known: ByIdentity[tuple[_Read, ...]] = ByIdentity()
 
 
 def dependencies(function: object, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
@@ -126,9 +97,9 @@ def _filled(cell: types.CellType) -> bool:
 def _reads(function: types.FunctionType, snapshot: Snapshot) -> Iterator[tuple[str, object]]:
     """The user's own globals that a function reads, as far as attributes of modules lead."""
     scope = function.__globals__
-    for names, writes in _names(function.__code__):
+    for names, use in names_in(function.__code__):
         value = scope.get(names[0], _MISSING)
-        if writes == _ATTRIBUTE or (writes == _CONTENT and type(value) in _SINKS):
+        if use is Use.ATTRIBUTE or (use is Use.CONTENT and type(value) in SINKS):
             continue
         snapshot.add_name(scope, names[0])
         if value is _MISSING or _is_library(value):
@@ -145,7 +116,7 @@ def _reads(function: types.FunctionType, snapshot: Snapshot) -> Iterator[tuple[s
 
 def _library_reads(function: types.FunctionType) -> Iterator[tuple[str, bytes]]:
     """What a function reads from modules of libraries: by name and version."""
-    for names, _ in _names(function.__code__):
+    for names, _ in names_in(function.__code__):
         module = function.__globals__.get(names[0])
         if _is_library(module):
             whole = ".".join((module.__name__, *names[1:]))
@@ -158,66 +129,3 @@ def _is_library(value: object) -> TypeGuard[types.ModuleType]:
 
 
 _MISSING = object()
-
-
-def _names(code: CodeType) -> tuple[_Read, ...]:
-    """The dotted names that code reads, in nested code too; sorted, each once."""
-    known = _known.get(code)
-    if known is None:
-        found: dict[tuple[str, ...], int] = {}
-        for part in nested(code):
-            for names, writes in _scan(part):
-                # A write alone counts only if no other place reads the same name.
-                found[names] = min(writes, found.get(names, writes))
-        read = {names[0] for names, writes in found.items() if not writes}
-        kept = {n: _READ if n[0] in read else w for n, w in found.items()}
-        known = _known.put(code, tuple(sorted(kept.items())))
-    return known
-
-
-def _steps(code: CodeType) -> list[dis.Instruction]:
-    return [step for step in dis.get_instructions(code) if step.opname not in _SILENT]
-
-
-def _scan(code: CodeType) -> Iterator[_Read]:
-    steps = _steps(code)
-    for at, step in enumerate(steps):
-        if step.opname in _READS:
-            end = at + 1
-            while end < len(steps) and steps[end].opname in _ATTRIBUTES:
-                end += 1
-            names = tuple(str(s.argval) for s in steps[at:end])
-            yield names, _writes(steps, at, names)
-
-
-def _writes(steps: list[dis.Instruction], at: int, names: tuple[str, ...]) -> int:
-    """Recognises by bytecode what the top of this module lists, with simple `x` and `y`."""
-    following = [step.opname for step in steps[at + 1 : at + 12]]
-    if len(names) == 2 and names[1] in _WRITERS:
-        arguments = following[1:]
-        while arguments and arguments[0] in _SIMPLE:
-            arguments = arguments[1:]
-        return _CONTENT if arguments[:2] == ["CALL", "POP_TOP"] else _READ
-    if len(names) != 1 or not following:
-        return _READ
-    if following[:2] == ["COPY", "LOAD_ATTR"] and following[2:3] and following[2] in _SIMPLE:
-        return _ATTRIBUTE if following[3:6] == ["BINARY_OP", "SWAP", "STORE_ATTR"] else _READ
-    if following[0] not in _SIMPLE:
-        return _READ
-    if following[1:3] == ["BINARY_OP", "STORE_GLOBAL"]:
-        return _CONTENT if steps[at + 3].argval == names[0] else _READ
-    if following[1:2] == ["STORE_SUBSCR"] or following[1:9] == _ADD_TO_ITEM:
-        return _CONTENT
-    return _READ
-
-
-_ADD_TO_ITEM = [
-    "COPY",
-    "COPY",
-    "BINARY_SUBSCR",
-    "LOAD_CONST",
-    "BINARY_OP",
-    "SWAP",
-    "SWAP",
-    "STORE_SUBSCR",
-]

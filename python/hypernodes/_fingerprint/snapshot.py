@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .classes import counts
+from .names import SINKS, filled_cells
 from .origin import file_stamp, reference
 
 _MISSING = object()
@@ -122,8 +123,12 @@ class Snapshot:
             self._parts.append((function, name, getattr(function, name)))
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self.add(default)
-        for cell in function.__closure__ or ():
+        filled = filled_cells(function.__code__)
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        for name, cell in cells:
             held = content(cell)
+            if name in filled and type(held) in SINKS:
+                continue
             self._cells.append((cell, held))
             if held is not _MISSING:
                 self.add(held)

@@ -25,7 +25,7 @@ import types
 import typing
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hypernodes import _core
@@ -34,8 +34,9 @@ from . import classes, objects
 from .arrays import array_digest
 from .code import code_digest, scalar_digest
 from .digest import NoIdentityError, mix, text, unordered
+from .names import SINKS, filled_cells
 from .origin import is_user_code, module_digest, reference, version_of
-from .snapshot import Snapshot
+from .snapshot import Snapshot, content
 
 # Immutable, and `repr` shows all of the value.
 _SHOWN: frozenset[type] = frozenset(
@@ -107,6 +108,10 @@ class Digester:
             return self._compound(value)
         except RecursionError:
             raise NoIdentityError("data nested too deeply") from None
+        except NoIdentityError:
+            raise
+        except Exception as error:  # of the user's own code, or data that another thread changes
+            raise NoIdentityError(f"{type(error).__name__} ({error})") from error
         finally:
             del self._open[id(value)]
 
@@ -225,8 +230,17 @@ def _function_digest(digest: Digester, value: types.FunctionType) -> bytes:
         code_digest(value.__code__),
         digest(value.__defaults__),
         digest(value.__kwdefaults__),
-        *(_cell(digest, cell) for cell in value.__closure__ or ()),
+        *_cells(digest, value),
     )
+
+
+def _cells(digest: Digester, value: types.FunctionType) -> Iterator[bytes]:
+    filled = filled_cells(value.__code__)
+    for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+        if name in filled and type(content(cell)) in SINKS:
+            yield mix("filled", text(type(content(cell)).__name__))
+        else:
+            yield _cell(digest, cell)
 
 
 def _cell(digest: Digester, cell: types.CellType) -> bytes:
@@ -275,10 +289,11 @@ def _library_method(value: Any) -> bytes | None:  # noqa: ANN401
     """A function of a library that is a method of an object it keeps, such as random.random."""
     module = type(value.__self__).__module__
     version = version_of(module)
-    found = getattr(sys.modules.get(module), value.__name__, None)
+    name: str = value.__name__
+    found = getattr(sys.modules.get(module), name, None)
     if version is None or type(found) is not type(value) or found != value:
         return None
-    return mix("reference", text(version), text(module), text(value.__name__))
+    return mix("reference", text(version), text(module), text(name))
 
 
 def _builtin(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
