@@ -109,7 +109,7 @@ class SeqEngine(NativeEngine):
     ) -> dict[str, Any]:
         """Runs `pipeline` on one item: a dict of its outputs."""
         cache, callbacks = self._settings(pipeline)
-        graph = pipeline._native(output_name, cache)
+        graph = pipeline._native(output_name, cache is not None)
         return graph.run(pipeline._merged(inputs), output_name, cache, callbacks)
 
     def map(
@@ -133,7 +133,7 @@ class SeqEngine(NativeEngine):
             outputs: "records", a list of dicts, or "columns", a dict of lists.
         """
         cache, callbacks = self._settings(pipeline)
-        graph = pipeline._native(output_name, cache)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
         return graph.map(merged, map_over, map_mode, output_name, cache, callbacks, outputs)
 

@@ -225,7 +225,7 @@ class Pipeline:
                 inputs = self._merged(inputs)
             if cache is None and output_name is None and self._quick == _changes.current:
                 return self._pruned.run(inputs, None, None, callbacks)
-            graph = self._native(output_name, cache)
+            graph = self._native(output_name, cache is not None)
             return graph.run(inputs, output_name, cache, callbacks)
         merged = self._merged(inputs)
         self._native(output_name).check(merged, output_name)
@@ -298,17 +298,17 @@ class Pipeline:
         return cache, self._callbacks or getattr(engine, "callbacks", None) or None
 
     def _native(
-        self, output_name: str | Sequence[str] | None = None, cache: Cache | None = None
+        self, output_name: str | Sequence[str] | None = None, cached: bool = False
     ) -> _core.Graph:
         """The graph to run for these outputs: up to date, pruned unless they need more.
 
         Args:
             output_name: The only outputs to compute; None for all.
-            cache: The cache of the run; without one, what nodes read from elsewhere does not count.
+            cached: Whether the run has a cache, so that what nodes read from elsewhere counts.
         """
         if self._seen != _changes.current:
             self._refresh()
-        if cache is not None or self._caches_inside:
+        if cached or self._caches_inside:
             for node in self._readers:
                 if not node._dependencies.hold():
                     node._read_again()
@@ -345,6 +345,11 @@ class Pipeline:
 
     def _build(self, definitions: list[_core.Node]) -> _core.Graph:
         return _core.Graph(definitions, self._name or "", self.id, self._last_runs)
+
+    def __cache_key__(self) -> tuple[Any, ...]:
+        """What counts in keys where a function reads this pipeline: its code and what is bound."""
+        self._native(cached=True)
+        return self.as_node().code_hash, self._bound
 
     def _changed(self) -> None:
         self._revision += 1

@@ -200,6 +200,10 @@ class PipelineNode(HyperNode):
             return [list(rows[name]) for name in wanted]
         return [[row[name] for row in rows] for name in wanted]
 
+    def __cache_key__(self) -> tuple[Any, ...]:
+        """What counts in keys where a function reads this node, or has it as an input."""
+        return self.pipeline.__cache_key__(), self.code_hash
+
     def __repr__(self) -> str:
         """`PipelineNode(inner, bound=[k], needs=[x])`."""
         parts = [self.pipeline.name or "unnamed"]

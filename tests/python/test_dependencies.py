@@ -455,6 +455,17 @@ def test_what_an_inner_pipeline_on_another_engine_binds_counts(cache):
         assert outer.run({"x": 1}) == {"out": 6}
 
 
+def test_a_pipeline_that_a_function_runs_counts(cache):
+    inner = Pipeline([Node(lambda x, k: x + k, "out")], name="inner").bind(k=1)
+    scope = {"__name__": "notebook", "inner": inner, "part": inner.as_node()}
+    exec("def f(x): return inner.run({'x': x})['out'], part(x=x)['out']", scope)
+    pipeline = Pipeline([Node(scope["f"], "out")], cache=cache)
+    assert pipeline.run({"x": 1}) == {"out": (2, 2)}
+    assert ran(pipeline) == set()
+    inner.bind(k=5)
+    assert pipeline.run({"x": 1}) == {"out": (6, 6)}
+
+
 def test_the_code_hash_stays_the_function_s_own(cache):
     before = scale.code_hash
     Pipeline([scale], cache=cache).run({"x": 1})

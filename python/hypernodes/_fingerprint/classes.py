@@ -19,6 +19,10 @@ class Digest(Protocol):
         """Returns the digest of any value."""
         ...
 
+    def known_class(self, cls: type, /) -> bytes | None:
+        """Returns the digest of a user's class that was digested before and has not changed."""
+        ...
+
     def mapping(self, tag: str, value: dict[str, Any], /) -> bytes:
         """Returns the digest of names and values."""
         ...

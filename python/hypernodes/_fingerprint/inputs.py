@@ -13,6 +13,11 @@ from .values import Digester
 class InputDigester(Digester):
     """Digests values; functions and classes of the user's count with all that they read."""
 
+    def known_class(self, cls: type) -> bytes | None:
+        """Returns what user_class would, of a class that has not changed."""
+        known = super().known_class(cls)
+        return None if known is None else mix("reaching", known, _reached(cls))
+
     def user_class(self, cls: type) -> bytes:
         """Returns the digest of a user's class and of what its methods read from elsewhere."""
         return mix("reaching", super().user_class(cls), _reached(cls))

@@ -7,9 +7,10 @@ import collections
 import datetime
 import decimal
 import functools
+import operator
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import classes
 from .digest import NoIdentityError, mix, text
@@ -48,12 +49,45 @@ _CONTENT: dict[type, Callable[[Any], object]] = {
     datetime.timedelta: lambda value: (value.days, value.seconds, value.microseconds),
     decimal.Decimal: decimal.Decimal.__str__,
     types.SimpleNamespace: lambda value: None,
-    types.ModuleType: lambda value: value.__name__,
 }
 
 
+class _Layout(NamedTuple):
+    """Where the instances of a class have their state."""
+
+    fields: tuple[str, ...]
+    """Those that a dataclass or attrs class declares."""
+    only_fields: bool
+    slots: tuple[str, ...]
+    derived: frozenset[str]
+    """Cached properties, whose results are there or not."""
+    is_pydantic: bool
+    is_named_tuple: bool
+    content: Callable[[Any], object] | None
+    """What the instance of a builtin type holds that it is made of; None if nobody can say."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _layout(cls: type) -> _Layout:
+    base = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
+    content = _CONTENT.get(base) if _shows_its_state(cls, base) else None
+    if issubclass(base, BaseException):
+        content = operator.attrgetter("args")
+    names = {name for each in cls.__mro__ for name in vars(each)}
+    derived = [n for n in names if isinstance(_raw(cls, n), functools.cached_property)]
+    return _Layout(
+        tuple(classes.field_names(cls)),
+        classes.declares_fields(cls),
+        tuple(_slot_names(cls)),
+        frozenset(derived),
+        classes.is_pydantic(cls),
+        issubclass(cls, tuple) and hasattr(cls, "_fields"),
+        content,
+    )
+
+
 def instance(digest: classes.Digest, value: Any) -> bytes:  # noqa: ANN401 (any object)
-    """Returns the digest of an object: `__cache_key__()`, else its class and its state.
+    """Returns the digest of an object: its class and its state.
 
     Raises:
         NoIdentityError: If its state is not all in attributes, or one of them has no digest.
@@ -63,13 +97,12 @@ def instance(digest: classes.Digest, value: Any) -> bytes:  # noqa: ANN401 (any 
         node_code = getattr(value, "code_hash", None)  # One of our nodes, used as a function.
         if isinstance(node_code, str):
             return mix("node", text(node_code))
+    layout = _layout(cls)
     try:
-        return mix(
-            "object",
-            _class_digest(digest, cls),
-            digest.mapping("state", _state(value, cls)),
-            digest(_content(value, cls)),
-        )
+        if layout.content is None:
+            raise NoIdentityError("hidden state")
+        content = digest(layout.content(value))
+        return mix("object", _class_digest(digest, cls), digest(_state(value, layout)), content)
     except NoIdentityError as error:
         raise NoIdentityError(f"{error} in an object of class {cls.__qualname__}") from None
 
@@ -77,7 +110,7 @@ def instance(digest: classes.Digest, value: Any) -> bytes:  # noqa: ANN401 (any 
 def own_key(digest: classes.Digest, value: Any) -> bytes | None:  # noqa: ANN401
     """Returns the digest of what `__cache_key__()` returns, None for an object without one."""
     cls = type(value)
-    if not hasattr(cls, "__cache_key__") and "__cache_key__" not in getattr(value, "__dict__", ()):
+    if _raw(cls, _KEY) is None and _KEY not in getattr(value, "__dict__", ()):
         return None
     try:
         key = value.__cache_key__()
@@ -91,56 +124,42 @@ def own_key(digest: classes.Digest, value: Any) -> bytes | None:  # noqa: ANN401
         raise NoIdentityError(f"{error} in {cls.__qualname__}.__cache_key__()") from None
 
 
+_KEY = "__cache_key__"
+
+
+def _raw(cls: type, name: str) -> object:
+    """An attribute of a class as it stands there; without running code, as getattr() may."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return None
+
+
 def _class_digest(digest: classes.Digest, cls: type) -> bytes:
     """A library's class goes by its name: its version is in the code that imports it."""
+    known = digest.known_class(cls)
+    if known is not None:
+        return known
     if is_user_code(cls.__module__):
         return digest(cls)
     return mix("class name", text(cls.__module__), text(cls.__qualname__))
 
 
-def _content(value: object, cls: type) -> object:
-    """What the value of a builtin type is that the object is made of."""
-    base = _builtin_base(cls)
-    if issubclass(base, BaseException):
-        return value.args  # type: ignore[attr-defined]
-    read = _CONTENT.get(base)
-    if read is None or not _shows_its_state(cls, base):
-        raise NoIdentityError("hidden state")
-    return read(value)
-
-
-def _builtin_base(cls: type) -> type:
-    return next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
-
-
-def _state(value: Any, cls: type) -> dict[str, Any]:  # noqa: ANN401
-    names = classes.field_names(cls)
-    declared = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    if classes.declares_fields(cls):
+def _state(value: Any, layout: _Layout) -> dict[str, Any]:  # noqa: ANN401
+    declared = {name: getattr(value, name) for name in layout.fields if hasattr(value, name)}
+    if layout.only_fields:
         return declared
-    if classes.is_pydantic(cls):
-        state = _without_derived(vars(value), cls)
-        private = getattr(value, "__pydantic_private__", None) or {}
-        return {**state, **private, **(getattr(value, "__pydantic_extra__", None) or {})}
-    if isinstance(value, tuple) and hasattr(cls, "_fields"):
+    if layout.is_named_tuple:
         return {}  # its content says it all
-    attributes = _attributes(value, cls)
+    attributes = dict(getattr(value, "__dict__", ()))
+    for name in layout.derived:
+        attributes.pop(name, None)
+    if layout.is_pydantic:
+        private = getattr(value, "__pydantic_private__", None) or {}
+        return attributes | private | (getattr(value, "__pydantic_extra__", None) or {})
+    attributes |= {name: getattr(value, name) for name in layout.slots if hasattr(value, name)}
     public = {name: item for name, item in attributes.items() if not name.startswith("_")}
     return (declared | public) or attributes
-
-
-def _attributes(value: object, cls: type) -> dict[str, Any]:
-    found = {name: getattr(value, name) for name in _slot_names(cls) if hasattr(value, name)}
-    return found | _without_derived(getattr(value, "__dict__", {}), cls)
-
-
-def _without_derived(attributes: dict[str, Any], cls: type) -> dict[str, Any]:
-    """All but the results of cached properties, which are there or not."""
-    return {
-        name: item
-        for name, item in attributes.items()
-        if not isinstance(getattr(cls, name, None), functools.cached_property)
-    }
 
 
 def _slot_names(cls: type) -> list[str]:

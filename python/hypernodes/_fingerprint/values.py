@@ -32,7 +32,7 @@ from hypernodes import _core
 
 from . import classes, objects
 from .arrays import array_digest
-from .code import code_digest, scalar_digest
+from .code import SCALARS, code_digest, scalar_digest
 from .digest import NoIdentityError, mix, text, unordered
 from .names import SINKS, filled_cells
 from .origin import is_user_code, module_digest, reference, version_of
@@ -92,10 +92,8 @@ class Digester:
         Raises:
             NoIdentityError: if it, or something in it, has none.
         """
-        try:
+        if type(value) in SCALARS:
             return scalar_digest(value)
-        except NoIdentityError:
-            pass
         if type(value) in _PLAIN:
             plain = _core.plain_digest(value)
             if plain is not None:
@@ -127,11 +125,13 @@ class Digester:
         """Returns the digest of a function: code, defaults and closure, not its name."""
         return _function_digest(self, function)
 
-    def user_class(self, cls: type) -> bytes:
-        """Returns the digest of a user's class; unchanged since the last time, in a few us."""
+    def known_class(self, cls: type) -> bytes | None:
+        """Returns the digest of a user's class that was digested before and has not changed."""
         kept = _classes.get(id(cls))
-        if kept is not None and kept.holds():
-            return kept.digest
+        return kept.digest if kept is not None and kept.holds() else None
+
+    def user_class(self, cls: type) -> bytes:
+        """Returns the digest of a user's class."""
         # On its own, so that it does not depend on what it is part of.
         kept = _KnownClass(cls, _InsideClass()(cls))
         if len(_classes) >= _MOST_CLASSES:
@@ -153,6 +153,9 @@ class Digester:
 
 class _InsideClass(Digester):
     """Digests what a class is made of: itself, met again in there, is a cycle."""
+
+    def known_class(self, cls: type) -> bytes | None:
+        return None
 
     def user_class(self, cls: type) -> bytes:
         return classes.class_digest(self, cls)
@@ -320,7 +323,7 @@ def _module(digest: Digester, value: types.ModuleType) -> bytes:
 
 
 def _class(digest: Digester, value: type) -> bytes:
-    return reference(value) or digest.user_class(value)
+    return digest.known_class(value) or reference(value) or digest.user_class(value)
 
 
 def _annotation(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401

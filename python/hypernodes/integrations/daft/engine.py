@@ -70,7 +70,7 @@ class DaftEngine(NativeEngine):
         """
         extension.load()
         cache, callbacks = self._settings(pipeline)
-        graph = pipeline._native(output_name, cache)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
         return _core.daft_run(graph, merged, output_name, cache, callbacks)
 
@@ -96,7 +96,7 @@ class DaftEngine(NativeEngine):
         """
         extension.load()
         cache, callbacks = self._settings(pipeline)
-        graph = pipeline._native(output_name, cache)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
         shape = self._outputs if outputs is None else outputs
         return _core.daft_map(
@@ -139,7 +139,7 @@ class DaftEngine(NativeEngine):
         for name in over or ():
             if name in merged:
                 merged[name] = _without_copy(merged[name])
-        graph = pipeline._native(output_name, cache)
+        graph = pipeline._native(output_name, cache is not None)
         return frame.build(
             daft,
             graph,
