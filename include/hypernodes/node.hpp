@@ -66,9 +66,10 @@ class Node {
     std::shared_ptr<const NodeBody> body;
     Digest code;               ///< Identity of the function; part of every key.
     bool has_identity = true;  ///< False: the code has no reliable identity, so never cached.
-    std::string no_identity = {};  ///< Why it has none, in words for the warning.
     bool cached = true;        ///< False: always runs, is never stored.
     bool foreign = false;      ///< Its exceptions belong to another runtime: never wrapped.
+    /// Why it has no identity, in words for the warning.
+    std::string no_identity = {};
     /// Inputs that need no value although they have no fallback: an inner pipeline has one.
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call (run_batch), not one by one.

@@ -31,8 +31,8 @@ using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
-/// a tuple for each; the last of them go by the names in `keywords`. `no_identity` says why there is
-/// no `code`; `stands_for` is the nested node whose pipeline the function runs.
+/// a tuple for each; the last of them go by the names in `keywords`. `no_identity` says why there
+/// is no `code`; `stands_for` is the nested node whose pipeline the function runs.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
                  const std::optional<std::string>& code, bool cached, nb::handle complete,

@@ -9,6 +9,7 @@ import decimal
 import functools
 import operator
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -67,8 +68,17 @@ class _Layout(NamedTuple):
     """What the instance of a builtin type holds that it is made of; None if nobody can say."""
 
 
-@functools.lru_cache(maxsize=1024)
+_layouts: weakref.WeakKeyDictionary[type, _Layout] = weakref.WeakKeyDictionary()
+
+
 def _layout(cls: type) -> _Layout:
+    known = _layouts.get(cls)
+    if known is None:
+        known = _layouts[cls] = _read_layout(cls)
+    return known
+
+
+def _read_layout(cls: type) -> _Layout:
     base = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
     content = _CONTENT.get(base) if _shows_its_state(cls, base) else None
     if issubclass(base, BaseException):
@@ -86,7 +96,7 @@ def _layout(cls: type) -> _Layout:
     )
 
 
-def instance(digest: classes.Digest, value: Any) -> bytes:  # noqa: ANN401 (any object)
+def instance(digest: classes.Digest, value: object) -> bytes:
     """Returns the digest of an object: its class and its state.
 
     Raises:
