@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import _changes, _core
 from ._graph import PipelineGraph, describe
+from ._type_check import check_types
 from .engines import SeqEngine
-from .exceptions import DependencyError
 from .exceptions import TypeError as PipelineTypeError
 from .node import HyperNode, Node
-from .pipeline_node import PipelineNode, pruned_outputs
+from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -49,8 +49,7 @@ class Pipeline:
     _readers: list[Node[..., Any]]
     _caches_inside: bool
     _built_from: tuple[str | None, list[_core.Node]] | None
-    _pruned: _core.Graph
-    _all: _core.Graph | None
+    _graph: _core.Graph
     _last_runs: _core.LastRuns
 
     def __init__(
@@ -60,6 +59,8 @@ class Pipeline:
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
         name: str | None = None,
+        *,
+        strict_types: bool = False,
     ) -> None:
         """Wires the nodes.
 
@@ -69,11 +70,14 @@ class Pipeline:
             cache: Where results are kept; by default the engine's.
             callbacks: Who is told of what happens; by default the engine's.
             name: What it is called.
+            strict_types: True to refuse type hints that contradict each other, instead of a
+                TypeWarning.
 
         Raises:
             DependencyError: If two nodes make one name (a ValueError, too).
             CycleError: If nodes need each other in a circle.
-            TypeError: If a C++ output does not fit the input that it feeds.
+            TypeError: If a C++ output does not fit the C++ input that it feeds, or with
+                `strict_types` no value can be of the types of an output and of an input it feeds.
         """
         self.nodes = nodes
         self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
@@ -86,6 +90,7 @@ class Pipeline:
         self._revision = 0
         self._forget()
         self._native()
+        check_types(self._nodes, name, strict_types)
 
     # Settings ---------------------------------------------------------------------------------
 
@@ -178,7 +183,7 @@ class Pipeline:
     @property
     def graph(self) -> PipelineGraph:
         """How the nodes hang together."""
-        return describe(self._nodes, self._whole())
+        return describe(self._nodes, self._native())
 
     @property
     def last_run(self) -> _core.Statistics | None:
@@ -224,11 +229,10 @@ class Pipeline:
             if self._bound or type(inputs) is not dict:
                 inputs = self._merged(inputs)
             if cache is None and output_name is None and self._quick == _changes.current:
-                return self._pruned.run(inputs, None, None, callbacks)
-            graph = self._native(output_name, cache is not None)
+                return self._graph.run(inputs, None, None, callbacks)
+            graph = self._native(output_name, cached=cache is not None)
             return graph.run(inputs, output_name, cache, callbacks)
-        merged = self._merged(inputs)
-        self._native(output_name).check(merged, output_name)
+        merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
     def map(
@@ -258,8 +262,7 @@ class Pipeline:
         Raises:
             PlanError: As for run, and for lists of unequal length.
         """
-        merged = self._merged(inputs)
-        self._native(output_name).check(merged, output_name)
+        merged = self._checked(inputs, output_name, kwargs)
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
         chosen: Any = self.engine if engine is None else engine
         return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
@@ -297,13 +300,29 @@ class Pipeline:
         cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
         return cache, self._callbacks or getattr(engine, "callbacks", None) or None
 
+    def _checked(
+        self,
+        inputs: Mapping[str, Any] | None,
+        output_name: str | Sequence[str] | None,
+        options: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The merged inputs, if they are enough for these outputs; else raises PlanError."""
+        merged = self._merged(inputs)
+        overrides = options.get("overrides") or {}
+        self._native(output_name, overrides).check({**merged, **overrides}, output_name)
+        return merged
+
     def _native(
-        self, output_name: str | Sequence[str] | None = None, cached: bool = False
+        self,
+        output_name: str | Sequence[str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        cached: bool = False,
     ) -> _core.Graph:
-        """The graph to run for these outputs: up to date, pruned unless they need more.
+        """The graph to run for these outputs, up to date.
 
         Args:
             output_name: The only outputs to compute; None for all.
+            overrides: Outputs that are given.
             cached: Whether the run has a cache, so that what nodes read from elsewhere counts.
         """
         if self._seen != _changes.current:
@@ -314,37 +333,20 @@ class Pipeline:
                     node._read_again()
             if self._seen != _changes.current:
                 self._refresh()
-        if output_name is None or self._pruned is self._all:
-            return self._pruned
-        names = [output_name] if isinstance(output_name, str) else output_name
-        known = self._pruned.output_names
-        return self._pruned if all(name in known for name in names) else self._whole()
-
-    def _whole(self) -> _core.Graph:
-        """The graph with all outputs of pipeline nodes, also those that nobody needs."""
-        if self._seen != _changes.current:
-            self._refresh()
-        if self._all is None:
-            self._all = self._build([node._definition() for node in self._nodes])
-        return self._all
+        graph = self._graph if output_name is None else self._graph.covering(output_name)
+        return graph.overridden(list(overrides)) if overrides else graph
 
     def _refresh(self) -> None:
         """Builds the graph anew if anything that it is made of has changed."""
         seen = _changes.current
-        definitions = [_pruned_definition(node, self._nodes) for node in self._nodes]
-        key = (self._name, definitions)
-        if self._built_from is None or not _same(self._built_from, key):
-            self._pruned = self._build(definitions)
-            pruned = any(pruned_outputs(node, self._nodes) for node in self._nodes)
-            self._all = None if pruned else self._pruned
-            self._built_from = key
+        built_from = (self._name, [node._definition() for node in self._nodes])
+        if self._built_from is None or not _same(self._built_from, built_from):
+            self._graph = _core.Graph(built_from[1], self._name or "", self.id, self._last_runs)
+            self._built_from = built_from
         self._readers = [reader for node in self._nodes for reader in node._readers()]
         self._caches_inside = any(map(_keeps, self._nodes))
         self._seen = seen
         self._quick = -1 if self._caches_inside else seen
-
-    def _build(self, definitions: list[_core.Node]) -> _core.Graph:
-        return _core.Graph(definitions, self._name or "", self.id, self._last_runs)
 
     def __cache_key__(self) -> tuple[Any, ...]:
         """What counts in keys where a function reads this pipeline: its code and what is bound."""
@@ -360,7 +362,6 @@ class Pipeline:
         self._readers = []
         self._caches_inside = False
         self._built_from = None
-        self._all = None
         self._last_runs = _core.LastRuns()
 
     def __repr__(self) -> str:
@@ -376,7 +377,7 @@ class Pipeline:
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
         native = {"_seen", "_quick", "_readers", "_caches_inside"}
-        native |= {"_built_from", "_pruned", "_all", "_last_runs"}
+        native |= {"_built_from", "_graph", "_last_runs"}
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -405,16 +406,6 @@ def _keeps(node: HyperNode) -> bool:
     if not isinstance(node, PipelineNode):
         return False
     return node.pipeline._own_settings()[0] is not None or node.pipeline._caches_inside
-
-
-def _pruned_definition(node: HyperNode, siblings: Sequence[HyperNode]) -> _core.Node:
-    outputs = pruned_outputs(node, siblings)
-    if outputs is None:
-        return node._definition()
-    try:
-        return node._definition(outputs)
-    except DependencyError:  # the outputs left do not depend on what is mapped over
-        return node._definition()
 
 
 def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:

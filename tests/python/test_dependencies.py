@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 import hypernodes
-from hypernodes import DiskCache, Node, Pipeline, SeqEngine, node
+from hypernodes import DiskCache, DualNode, Node, Pipeline, SeqEngine, node
 
 PACKAGE_DIR = str(pathlib.Path(hypernodes.__path__[0]).parent)
 
@@ -470,6 +470,27 @@ def test_the_code_hash_stays_the_function_s_own(cache):
     before = scale.code_hash
     Pipeline([scale], cache=cache).run({"x": 1})
     assert scale.code_hash == before
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_both_functions_of_a_dual_node_read_counts(cache, number):
+    pytest.importorskip("pyarrow")
+    scope = {"__name__": "notebook", "A": 1, "B": 1}
+    exec("def one(x): return A\ndef many(x): return [B] * len(x)", scope)
+    dual = DualNode("out", scope["one"], scope["many"])
+    pipeline = Pipeline([dual], cache=cache)
+    pipeline.map({"x": [1]}, map_over="x")
+    scope["AB"[number - 1]] = 5
+    pipeline.map({"x": [1]}, map_over="x")
+    assert pipeline.last_run.nodes[dual.name].rows_run == 1
+    pipeline.map({"x": [1]}, map_over="x")
+    assert pipeline.last_run.nodes[dual.name].rows_run == 0
+
+
+def test_an_inner_node_that_always_runs_does_so_on_another_engine(cache):
+    inner = Pipeline([Node(lambda x: x, "out", cache=False)], engine=OtherEngine(), name="inner")
+    pipeline = Pipeline([inner.as_node()], cache=cache)
+    assert [ran(pipeline) for _ in range(2)] == [{"inner"}, {"inner"}]
 
 
 def test_a_node_that_is_not_cached_reads_nothing(cache):
