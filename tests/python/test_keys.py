@@ -8,6 +8,7 @@ import decimal
 import enum
 import functools
 import json
+import operator
 import os
 import pathlib
 import subprocess
@@ -255,6 +256,8 @@ DISTINCT = {
     "exceptions": (ValueError("a"), ValueError("b")),
     "namespaces": (types.SimpleNamespace(a=1), types.SimpleNamespace(a=2)),
     "ranges": (range(3), range(4)),
+    "item getters": (operator.itemgetter(1), operator.itemgetter(1, 2)),
+    "method callers": (operator.methodcaller("a", 1), operator.methodcaller("a", x=1)),
     "slices": (slice(3), slice(4)),
 }
 
@@ -332,6 +335,16 @@ def test_models_of_libraries(cache):
         def _even(cls, a):
             return a + a % 2
 
+    class Frozen(pydantic.BaseModel):
+        model_config = pydantic.ConfigDict(frozen=True)
+        a: typing.Annotated[int, pydantic.AfterValidator(abs)]
+        part: "Frozen | None" = None
+
+        @pydantic.computed_field
+        @property
+        def double(self) -> int:
+            return 2 * self.a
+
     @attrs.define
     class Record:
         a: int
@@ -349,6 +362,9 @@ def test_models_of_libraries(cache):
     assert not hits(cache, private(2))
     assert hits(cache, [private(1)]) is False
     assert hits(cache, [private(1)])
+    assert not hits(cache, Frozen(a=1, part=Frozen(a=2)))
+    assert hits(cache, Frozen(a=-1, part=Frozen(a=2)))
+    assert not hits(cache, Frozen(a=1, part=Frozen(a=3)))
     assert not hits(cache, Record(1))
     assert hits(cache, Record(1))
     assert not hits(cache, Record(1, 2))

@@ -17,6 +17,7 @@ import fractions
 import functools
 import ipaddress
 import logging
+import operator
 import pathlib
 import re
 import sys
@@ -64,6 +65,7 @@ _RUNTIME: tuple[type, ...] = (
     threading.Condition,
     threading.Event,
 )
+_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _LRU_CACHE = type(functools.lru_cache(len))
 _DESCRIPTORS = (
     types.MethodDescriptorType,
@@ -276,6 +278,8 @@ def _wrapper(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
         return _library_method(value) or mix(
             "method", digest(value.__func__), digest(value.__self__)
         )
+    if type(value) in _GETTERS:
+        return digest.items("getter", value.__reduce__()[:2])
     if isinstance(value, staticmethod | classmethod):
         return mix(type(value).__name__, digest(value.__func__))
     if type(value) is property:
