@@ -3,6 +3,7 @@
 
 # ruff: noqa: ANN401 (Python objects of any type go through)
 
+import collections.abc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,7 +28,11 @@ class Statistics:
     def warnings(self) -> list[str]: ...
     def __getstate__(self) -> tuple[dict[str, tuple[int, int, float]], int, list[str]]: ...
     def __setstate__(
-        self, arg: tuple[Mapping[str, tuple[int, int, float]], int, Sequence[str]], /
+        self,
+        arg: tuple[
+            collections.abc.Mapping[str, tuple[int, int, float]], int, collections.abc.Sequence[str]
+        ],
+        /,
     ) -> None: ...
 
 class LastRuns:
@@ -66,6 +71,8 @@ class Node:
     @property
     def has_identity(self) -> bool: ...
     @property
+    def no_identity(self) -> str: ...
+    @property
     def cached(self) -> bool: ...
     @property
     def signature(self) -> str: ...
@@ -83,6 +90,7 @@ def python_node(
     cached: bool,
     asynchronous: bool,
     batch: Callable[..., list[list[Any]]] | None,
+    no_identity: str = "",
 ) -> Node: ...
 def nested_node(
     graph: Graph,
@@ -155,6 +163,7 @@ class DiskStore:
 
 def encode(object: Any, canonical: bool = False) -> bytes | None: ...
 def decode(encoded: bytes) -> Any: ...
+def plain_digest(object: Any) -> bytes | None: ...
 def map_items(name: str, value: Any) -> tuple[Any, ...]: ...
 def plan_rows(names: Sequence[str], lengths: Sequence[int], map_mode: str) -> list[list[int]]: ...
 
@@ -163,6 +172,7 @@ class ArrowColumn:
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
     def to_list(self) -> list[Any]: ...
+
 # Drawing ---------------------------------------------------------------------------------------
 
 def draw_themes() -> dict[str, dict[str, Any]]: ...
@@ -182,6 +192,7 @@ def draw(
     badges: Sequence[tuple[Node, Sequence[str]]],
     value_text: Callable[[Any], str],
 ) -> str: ...
+
 # Engines that spread rows ----------------------------------------------------------------------
 
 class RowJob:

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import _pickling
 from ._batch import BatchFunction, Forms, arrow_form, required
+from ._fingerprint.dependencies import Dependencies
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
 from .node import Node, output_names, parameters_of
@@ -114,6 +115,7 @@ class DualNode(Node[..., Any]):
         self._has_identity = self._has_identity and digest is not None
         if digest is not None:
             self._code_hash = _joined("dual", self._code_hash, digest)
+        self._dependencies = Dependencies((singular, batch))
         several = not isinstance(self._output_name, str)
         count = len(output_names(self._output_name)) if several else None
         by_name = {parameter.name: parameter for parameter in parameters}

@@ -76,7 +76,8 @@ class NativeEngine:
         overrides: Mapping[str, Any] | None,
     ) -> tuple[_core.Graph, dict[str, Any]]:
         """The graph of a run or map, and all that it is given."""
-        graph = pipeline._native(output_name, overrides)
+        cached = self._cache is not None or pipeline.cache is not None
+        graph = pipeline._native(output_name, overrides, cached)
         return graph, {**pipeline._merged(inputs), **(overrides or {})}
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor | None:

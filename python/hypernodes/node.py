@@ -13,9 +13,11 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from . import _changes, _core, _pickling
 from ._batch import BatchFunction
+from ._fingerprint.dependencies import Dependencies
+from ._fingerprint.digest import mix
 from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
-from .fingerprint import code_hash
+from .fingerprint import code_hash, no_identity_reason
 
 __all__ = ["HyperNode", "Node", "node", "output_names", "parameters_of"]
 
@@ -56,6 +58,10 @@ class HyperNode(ABC):
     def _hints(self) -> dict[str, Any]:
         """The type hints that are known of inputs, by name, and as "return" of the result."""
         return {}
+
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        """The nodes in it, at any depth, whose cached results depend on helpers and globals."""
+        return ()
 
     @property
     def cache(self) -> bool:
@@ -116,6 +122,7 @@ class Node(HyperNode, Generic[P, R]):
         self._parameters = parameters_of(func, self._name)
         digest = code_hash(func)
         self._has_identity = digest is not None
+        self._dependencies = Dependencies(func)
         # Without an identity it is never cached: any digits will do, but no other node's.
         self._code_hash = digest if digest is not None else secrets.token_hex(32)
         self._built: _core.Node | None = None
@@ -164,7 +171,28 @@ class Node(HyperNode, Generic[P, R]):
             self._built = self._built.with_cached(self._cache)
         return self._built
 
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        return (self,) if self._cache and self._has_identity else ()
+
+    def _read_again(self) -> None:
+        """Digests what the function reads from elsewhere; a new digest makes a new native node."""
+        if self._dependencies.update():
+            self._built = self._build()
+            _changes.note()
+
+    def _key_code(self) -> tuple[str | None, str]:
+        """The code digest for keys, and if there is none, why."""
+        if not self._has_identity:
+            return None, f"its code has no digest: {no_identity_reason(self.func) or 'unknown'}"
+        read = self._dependencies
+        if read.refusal:
+            return None, f"what its code reads has no digest: {read.refusal}"
+        if read.digest is None:
+            return self._code_hash, ""
+        return mix("node", bytes.fromhex(self._code_hash), read.digest).hex(), ""
+
     def _build(self) -> _core.Node:
+        code, no_identity = self._key_code()
         empty = inspect.Parameter.empty
         parameters: list[tuple[Any, ...]] = [
             (p.name,) if p.default is empty else (p.name, p.default) for p in self._parameters
@@ -177,10 +205,11 @@ class Node(HyperNode, Generic[P, R]):
             keywords or None,
             list(output_names(self._output_name)),
             not isinstance(self._output_name, str),
-            self._code_hash if self._has_identity else None,
+            code,
             self._cache,
             self.is_async,
             self._batch_function(),
+            no_identity,
         )
 
     def _row_function(self) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
 from .exceptions import DependencyError, PlanError
-from .node import HyperNode
+from .node import HyperNode, Node
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -96,6 +96,9 @@ class PipelineNode(HyperNode):
         outer = {inner: name for name, inner in self.input_mapping.items()}
         return {outer.get(name, name): value for name, value in self.pipeline.bound_inputs.items()}
 
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        return self.pipeline._readers
+
     def __call__(self, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 (the inputs' own types)
         """Runs the pipeline on inputs by their outer names: a dict of the outputs."""
         from .pipeline import Pipeline
@@ -140,6 +143,10 @@ class PipelineNode(HyperNode):
         if isinstance(engine, engines.NativeEngine) and engines.is_ours(engine):
             return engine._executor(self.pipeline)
         return _core.engine_executor(engine, self.pipeline)
+
+    def __cache_key__(self) -> tuple[Any, ...]:
+        """What counts in keys where a function reads this node, or has it as an input."""
+        return self.pipeline.__cache_key__(), self.code_hash
 
     def __repr__(self) -> str:
         """`PipelineNode(inner, bound=[k], needs=[x])`."""

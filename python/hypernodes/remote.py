@@ -190,7 +190,7 @@ def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
     try:
         job = _opened(shared)
         mapped = _travel.loads(items)
-        graph = job.pipeline._native(job.output_names, job.overridden)
+        graph = job.pipeline._native(job.output_names, job.overridden, cached=job.cache is not None)
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(_travel.unopened("A worker process", error)))
     try:

@@ -31,7 +31,6 @@ constexpr std::array<const char*, 13> kHooks{"on_pipeline_start",
                                              "on_map_end"};
 static_assert(static_cast<std::size_t>(EventKind::kMapEnd) + 1 == kHooks.size());
 
-
 nb::object number(double seconds) { return owned(PyFloat_FromDouble(seconds)); }
 nb::object number(std::int64_t count) { return owned(PyLong_FromLongLong(count)); }
 

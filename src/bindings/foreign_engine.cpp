@@ -50,8 +50,8 @@ class ForeignEngine final : public BatchExecutor {
       const nb::list wanted = names_of(batch.selection.output_names);
       if (frame.map) {
         nb::list over;
-        const nb::object results = engine().attr("map")(pipeline(), map_inputs(batch, over), over,
-                                                        str_of("zip"), wanted);
+        const nb::object results =
+            engine().attr("map")(pipeline(), map_inputs(batch, over), over, str_of("zip"), wanted);
         for (std::size_t i = 0; i < outputs; ++i) {
           for (const nb::handle item : items_of(results, wanted[i])) take(i, item);
         }

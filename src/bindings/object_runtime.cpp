@@ -79,6 +79,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .release = release,
     .release_many = release_many,
     .encode = encode,
+    .refusal = encode_refusal,
     .decode = decode,
     .cast = cast,
     .cast_many = cast_many,

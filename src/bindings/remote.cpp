@@ -22,8 +22,8 @@
 namespace hypernodes::python {
 namespace {
 
-/// A node that is a pipeline without a name is called by its id, which differs by process: on the way
-/// it is called by its place.
+/// A node that is a pipeline without a name is called by its id, which differs by process: on the
+/// way it is called by its place.
 class Unnamed {
  public:
   explicit Unnamed(const Graph& graph) { collect(graph); }
@@ -99,9 +99,7 @@ class RemoteRows {
   bool is_map() const { return job_->frame().map; }
   bool listened() const { return has_listeners(*job_); }
   nb::object cache() const { return cache_object(job_->frame().cache); }
-  const std::vector<std::string>& overridden() const {
-    return job_->graph()->overridden_outputs();
-  }
+  const std::vector<std::string>& overridden() const { return job_->graph()->overridden_outputs(); }
   const std::vector<std::string>& output_names() const { return job_->selection().output_names; }
 
   /// The inputs that are the same for all rows.

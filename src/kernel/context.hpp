@@ -45,6 +45,8 @@ class RunContext {
   void add(const Statistics& statistics);
   /// Remembers a warning; each text once.
   void warn(const std::string& text);
+  /// Remembers that `node` runs uncached; the first reason of each node.
+  void warn_uncached(const Node& node, const std::string& why);
 
   Statistics statistics() const;
 

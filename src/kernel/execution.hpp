@@ -67,7 +67,7 @@ class Execution {
 
   // Keys and look-ups.
   /// Adds what is bound inside a nested pipeline, at any depth. False if it cannot be digested.
-  bool add_bound(const NestedPipeline& nested, KeyMaker& key);
+  bool add_bound(const NestedPipeline& nested, StepState& state);
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
   void take_hit(StepState& state, std::size_t output, std::int64_t row, const EncodedOutput& found);
@@ -159,6 +159,12 @@ class Execution {
   std::string canonical_;
   std::vector<EncodedOutput> encoded_;
 };
+
+/// What a warning says of an input without a digest.
+inline std::string undigested(const char* what, const std::string& name, const std::string& why) {
+  return std::string("its ") + what + " '" + name + "' cannot be digested" +
+         (why.empty() ? "" : ": " + why);
+}
 
 /// Tells that a map begins or ends (`seconds` >= 0).
 void tell_map(const Frame& frame, RunContext& context, std::int64_t rows, double seconds);

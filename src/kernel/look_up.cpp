@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "values/codec.hpp"
 #include "values/object_runtime.hpp"
 
 // How a batch makes keys, finds what the cache has, and stores what it computed.
@@ -40,6 +41,10 @@ bool Execution::make_key(StepState& state, std::int64_t row) {
       continue;
     }
     if (!Lane::known(*digests[i])) {
+      if (!input.is_rows() || input.state(row) != Lane::State::kEmpty) {  // else not there yet
+        const std::string why = input.is_set() ? input.refusal() : codec::refusal();
+        context_.warn_uncached(state.node(), undigested("input", inputs[i].name, why));
+      }
       state.keys[at(row)] = Lane::kUnknown;
       return false;
     }
@@ -108,11 +113,7 @@ bool Execution::take_computed(StepState& state, std::int64_t row) {
 void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
                       std::int64_t nanoseconds) {
   if (!state.keys_of) return;
-  if (!Lane::known(state.keys[at(row)])) {
-    context_.warn("node '" + state.node().name() +
-                  "' runs uncached: an input has a type that cannot be digested");
-    return;
-  }
+  if (!Lane::known(state.keys[at(row)])) return;
   const Digest& key = state.keys[at(row)];
   writes_->add(key, [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out);

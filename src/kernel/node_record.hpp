@@ -10,6 +10,7 @@
 
 #include "hypernodes/digest.hpp"
 #include "hypernodes/node.hpp"
+#include "kernel/lane.hpp"
 #include "values/sha256.hpp"
 
 /// Keys and records of node results (docs/formats/keys.md, record.md).
@@ -22,22 +23,23 @@ struct EncodedOutput {
 };
 
 /// A result as it goes into a record, in `payload`; `canonical` is scratch. False if it has no
-/// encoding. `encode(canonical, out, unordered)` is codec::encode of the result.
+/// encoding; its digest, from the canonical form, it may have all the same, else kUnknown.
+/// `encode(canonical, out, unordered)` is codec::encode of the result.
 template <typename Encode>
 bool encode_output(Encode&& encode, std::string& payload, std::string& canonical,
                    EncodedOutput* out) {
   payload.clear();
   bool unordered = false;
-  if (!encode(/*canonical=*/false, payload, &unordered)) return false;
+  const bool stored = encode(/*canonical=*/false, payload, &unordered);
   out->payload = payload;
-  if (!unordered) {
+  if (stored && !unordered) {
     out->digest = Digest::of_value(payload);
     return true;
   }
   canonical.clear();
-  if (!encode(/*canonical=*/true, canonical, &unordered)) return false;
-  out->digest = Digest::of_value(canonical);
-  return true;
+  const bool digested = encode(/*canonical=*/true, canonical, &unordered);
+  out->digest = digested ? Digest::of_value(canonical) : Lane::kUnknown;
+  return stored && digested;
 }
 
 /// Makes the keys of one node. What its rows share is hashed once, each key adds the inputs'

@@ -252,7 +252,7 @@ void Execution::keep(StepState& state, const Rows& rows, const BatchResult& resu
             return codec::encode(result.outputs[j], i, canonical, out, unordered);
           },
           payloads.empty() ? scratch_ : payloads[j], canonical_, &encoded_[j]);
-      output_lane(state, j).set_digest(row, good ? encoded_[j].digest : Lane::kUnknown);
+      output_lane(state, j).set_digest(row, encoded_[j].digest);
       encodable &= good;
     }
     if (encodable) {

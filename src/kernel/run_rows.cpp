@@ -175,7 +175,7 @@ void Execution::keep(StepState& state, std::int64_t row, Value* outputs, std::in
         },
         payloads.empty() ? scratch_ : payloads[i], canonical_, &encoded_[i]);
     output_lane(state, i).set_value(row, std::move(outputs[i]));
-    output_lane(state, i).set_digest(row, good ? encoded_[i].digest : Lane::kUnknown);
+    output_lane(state, i).set_digest(row, encoded_[i].digest);
     encodable &= good;
   }
   if (encodable) {

@@ -165,5 +165,5 @@ def _agree(ours, native):
     if native in ("object", "object | None"):
         return True
     # A bare `dict` stands for any `dict[...]`.
-    pattern = re.sub(r"\b(dict|list|tuple)\b(?!\\\[)", r"\1(\\[.*\\])?", re.escape(native))
+    pattern = re.sub(r"\b(dict|list|tuple|Callable)\b(?!\\\[)", r"\1(\\[.*\\])?", re.escape(native))
     return re.fullmatch(pattern, ours) is not None

@@ -146,7 +146,7 @@ class DaftEngine(NativeEngine):
         for name in over or ():
             if name in merged:
                 merged[name] = _without_copy(merged[name])
-        graph = pipeline._native(output_name)
+        graph = pipeline._native(output_name, cached=cache is not None)
         return frame.build(
             daft,
             graph,
