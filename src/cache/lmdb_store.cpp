@@ -156,11 +156,17 @@ struct LmdbStore::Opened {
 
   std::mutex warning_mutex;
   std::string warning;
+  bool put_failed = false;  // the warning is about that
 
   void warn(std::string text) {
     if (text.empty()) return;
     const std::lock_guard lock{warning_mutex};
     warning = std::move(text);
+  }
+  void note_put(bool stored) {
+    const std::lock_guard lock{warning_mutex};
+    if (stored && put_failed) warning.clear();
+    put_failed = !stored;
   }
 };
 
@@ -401,6 +407,7 @@ void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::stri
           cursor.close();  // the end of a writing transaction would free it a second time
           return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
         });
+    opened().note_put(stored);
     if (!stored) return;
   }
 }

@@ -32,10 +32,10 @@ std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContex
   try {
     failure = Execution(batch, frame, context, session, order).run();
   } catch (...) {
-    session.commit();  // what was finished before a callback threw
+    session.commit(context);  // what was finished before a callback threw
     throw;
   }
-  session.commit();
+  session.commit(context);
   return failure;
 }
 
@@ -46,7 +46,7 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
   const Type type =
       slot < batch.graph.root_count() ? Type(Kind::kObject) : batch.graph.slot_type(slot);
   Column column = execution.read(slot, type, batch.rows, failure);
-  session.commit();
+  session.commit(context);
   return column;
 }
 
