@@ -16,7 +16,7 @@ class Point:
 
 
 def producer(value, output_name="out"):
-    """A node that logs its calls and returns what `value` holds then, with an identity of its own."""
+    """A node that returns what `value()` gives, and the list of its calls."""
     calls = []
 
     def produce(x):
