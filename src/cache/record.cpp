@@ -50,6 +50,18 @@ std::optional<Digest> mac_of(const Digest& key, std::string_view covered, std::s
   return hmac_sha256(secret, {kMacVersion, key_bytes, covered});
 }
 
+/// Takes the MAC off the end of `covered`; false if it is not right. Kept out of the way of plain
+/// records, which take 10 ns.
+[[gnu::cold, gnu::noinline]] bool take_mac(const Digest& key, std::string_view* covered,
+                                           std::string_view secret) {
+  if (secret.empty() || covered->size() < kFixed + 1 + kMac) return false;
+  Digest found;
+  std::memcpy(found.bytes.data(), covered->data() + covered->size() - kMac, kMac);
+  covered->remove_suffix(kMac);
+  const std::optional<Digest> mac = mac_of(key, *covered, secret);
+  return mac && same_mac(*mac, found);
+}
+
 /// Whether the digest is a value of up to 31 bytes that stands for itself, zeros after it.
 bool stands_for_itself(const Digest& digest) {
   const std::size_t length = digest.bytes[0];
@@ -110,13 +122,8 @@ std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
       codec != static_cast<std::uint8_t>(Codec::kPickle)) {
     return std::nullopt;
   }
-  if (codec == static_cast<std::uint8_t>(Codec::kPickle)) {
-    if (secret.empty() || covered.size() < kFixed + 1 + kMac) return std::nullopt;
-    Digest found;
-    std::memcpy(found.bytes.data(), covered.data() + covered.size() - kMac, kMac);
-    covered.remove_suffix(kMac);
-    const std::optional<Digest> mac = mac_of(key, covered, secret);
-    if (!mac || !same_mac(*mac, found)) return std::nullopt;
+  if (codec == static_cast<std::uint8_t>(Codec::kPickle) && !take_mac(key, &covered, secret)) {
+    return std::nullopt;
   }
   Record record;
   record.codec = static_cast<Codec>(codec);

@@ -29,9 +29,9 @@ struct Record {
 void append_record(const Digest& key, const Record& record, std::string& out,
                    std::string_view secret = {});
 
-/// Whether `bytes` claim to be of codec kPickle. Before such bytes are parsed they must be copied
-/// to memory that nobody else can write: a cache's file is shared, and could change between the
-/// check of the MAC and the use of what it covers.
+/// Whether `bytes` claim to be of codec kPickle. Before such bytes are parsed with a secret they
+/// must be copied to memory that nobody else can write: a cache's file is shared, and could change
+/// between the check of the MAC and the use of what it covers.
 bool claims_pickle(std::string_view bytes);
 
 /// Reads `bytes` found under `key`. nullopt if they are not, to the last bit, what was written

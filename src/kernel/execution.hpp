@@ -71,8 +71,8 @@ class Execution {
   bool add_bound(const NestedPipeline& nested, KeyMaker& key);
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
-  /// Makes the outputs of `row` hits of the `record` found under its key. False if it is damaged.
-  bool take_record(StepState& state, std::int64_t row, std::string_view record,
+  /// Makes the outputs of `row` hits of the `record` found under its `key`. False if it is damaged.
+  bool take_record(StepState& state, std::int64_t row, const Digest& key, std::string_view record,
                    std::vector<EncodedOutput>& outputs);
   bool take_computed(StepState& state, std::int64_t row);
 

@@ -142,8 +142,7 @@ std::string_view Lane::payload(std::int64_t row) const {
   return digests_[at(row)].significant().substr(1);
 }
 
-std::optional<Value> Lane::open(std::int64_t row) const {
-  if (states_[at(row)] == State::kHit) return codec::decode(payload(row), type_);
+std::optional<Value> Lane::unpickle(std::int64_t row) const {
   const detail::ObjectRuntime* const runtime = detail::object_runtime();
   Value value;
   if (runtime == nullptr || !runtime->unpickle(payload(row).substr(1), &value)) return std::nullopt;
@@ -176,7 +175,9 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
       return &scratch;
     case State::kHit:
     case State::kPickled: {
-      std::optional<Value> value = open(row);
+      std::optional<Value> value = states_[at(row)] == State::kPickled
+                                       ? unpickle(row)
+                                       : codec::decode(payload(row), type_);
       if (!value) return nullptr;
       set_value(row, *std::move(value));
       return &values_[at(row)];
@@ -231,7 +232,7 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
         good = codec::decode(payload(row), builder);
         break;
       case State::kPickled:
-        if (const std::optional<Value> value = open(row)) {
+        if (const std::optional<Value> value = unpickle(row)) {
           builder.append(*value);
         } else {
           good = false;

@@ -83,8 +83,8 @@ class Lane {
   void digest_column();
   /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
-  /// The value of a hit as this lane's type; nullopt if it does not decode.
-  std::optional<Value> open(std::int64_t row) const;
+  /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
+  std::optional<Value> unpickle(std::int64_t row) const;
 
   Kind kind_ = Kind::kUnset;
   Type type_ = hypernodes::Kind::kObject;

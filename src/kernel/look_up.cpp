@@ -66,7 +66,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
     const auto waiting = writes_->find(key);
-    if (waiting && take_record(state, row, *waiting, outputs)) continue;
+    if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
     wanted.push_back(row);
     keys.push_back(key);
   }
@@ -74,26 +74,30 @@ void Execution::look_up(StepState& state, const Rows& rows) {
 
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    if (!take_record(state, wanted[index], record, outputs)) context_.count_damaged();
+    // Not the row's own copy of the key: the store has just read this one.
+    if (!take_record(state, wanted[index], keys[index], record, outputs)) {
+      context_.count_damaged();
+    }
   });
 }
 
-bool Execution::take_record(StepState& state, std::int64_t row, std::string_view record,
-                            std::vector<EncodedOutput>& outputs) {
-  // The store's bytes live during the visit only.
-  std::string_view secret;
-  const bool kept = claims_pickle(record);
-  if (kept) {
+bool Execution::take_record(StepState& state, std::int64_t row, const Digest& key,
+                            std::string_view record, std::vector<EncodedOutput>& outputs) {
+  const bool plain = parse_outputs(key, record, state.outputs(), outputs);
+  if (!plain) {
+    if (!claims_pickle(record)) return false;
+    detail::PickleKey* const pickle_key = frame_.cache->pickle_key();
+    if (pickle_key == nullptr || detail::object_runtime() == nullptr) return false;
     record = batch_.payloads.keep(record);
-    detail::PickleKey* const key = frame_.cache->pickle_key();
-    if (key != nullptr && detail::object_runtime() != nullptr) secret = key->for_reading();
+    const std::string_view secret = pickle_key->for_reading();
+    if (!parse_outputs(key, record, state.outputs(), outputs, secret)) return false;
   }
-  if (!parse_outputs(state.keys[at(row)], record, state.outputs(), outputs, secret)) return false;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const EncodedOutput& found = outputs[i];
     std::string_view payload;
     if (!Lane::holds(found.digest, found.payload)) {
-      payload = kept ? found.payload : batch_.payloads.keep(found.payload);
+      // The store's bytes live during the visit only.
+      payload = plain ? batch_.payloads.keep(found.payload) : found.payload;
     }
     output_lane(state, i).set_hit(row, payload, found.digest,
                                   found.pickled ? Lane::State::kPickled : Lane::State::kHit);

@@ -93,18 +93,22 @@ bool parse_outputs(const Digest& key, std::string_view bytes, std::size_t count,
                    std::vector<EncodedOutput>& outputs, std::string_view secret) {
   const std::optional<Record> record = parse_record(key, bytes, secret);
   if (!record) return false;
-  const bool several = record->value == Digest{};  // no value has this digest
-  if (several && count == 1 && record->codec == Codec::kPickle) return false;
-  if (count == 1 || (count == kAnyCount && !several)) {
-    outputs.assign(1, {record->value, record->payload});
-  } else if (!split(record->payload, count, outputs)) {
-    return false;
+  const bool pickles = record->codec == Codec::kPickle;
+  bool several = count != 1;
+  // No value has the digest that records of several outputs have.
+  if (count == kAnyCount || pickles) several = record->value == Digest{};
+  if (count != kAnyCount && several != (count != 1)) return false;
+  if (several) {
+    if (!split(record->payload, count, outputs)) return false;
+  } else {
+    outputs.resize(1);
+    outputs[0].digest = record->value;
+    outputs[0].payload = record->payload;
   }
-  for (EncodedOutput& output : outputs) {
+  return std::all_of(outputs.begin(), outputs.end(), [&](EncodedOutput& output) {
     output.pickled = begins_with_mark(output.payload);
-    if (output.pickled && record->codec != Codec::kPickle) return false;
-  }
-  return true;
+    return pickles || !output.pickled;
+  });
 }
 
 }  // namespace hypernodes
