@@ -6,7 +6,7 @@
 namespace hypernodes::python {
 
 bool pickle_value(const Value& value, std::string& out, std::string* why) try {
-  const nb::object made = package_attribute("_pickling", "dumps")(to_python(value));
+  const nb::object made = package_attribute("_object_pickle", "dumps")(to_python(value));
   if (!PyBytes_Check(made.ptr())) {
     *why = text_of(made);
     return false;
@@ -22,7 +22,7 @@ bool pickle_value(const Value& value, std::string& out, std::string* why) try {
 bool unpickle_value(std::string_view pickle, Value* out) try {
   const nb::object view = owned(PyMemoryView_FromMemory(
       const_cast<char*>(pickle.data()), static_cast<Py_ssize_t>(pickle.size()), PyBUF_READ));
-  nb::object object = package_attribute("_pickling", "loads")(view);
+  nb::object object = package_attribute("_object_pickle", "loads")(view);
   *out = Value::object(object.release().ptr());
   return true;
 } catch (const nb::python_error& error) {
