@@ -68,10 +68,15 @@ class Node {
     bool has_identity = true;  ///< False: the code has no reliable identity, so never cached.
     bool cached = true;        ///< False: always runs, is never stored.
     bool foreign = false;      ///< Its exceptions belong to another runtime: never wrapped.
+    /// Why it has no identity, in words for the warning.
+    std::string no_identity = {};
     /// Inputs that need no value although they have no fallback: an inner pipeline has one.
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call (run_batch), not one by one.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+    /// The pipeline that the body runs: what is bound in it is part of the key.
+    std::shared_ptr<const NestedPipeline> stands_for = nullptr;
+    const NestedPipeline* inside() const { return nested ? nested.get() : stands_for.get(); }
   };
 
   explicit Node(Definition definition)

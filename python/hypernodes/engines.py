@@ -108,8 +108,9 @@ class SeqEngine(NativeEngine):
         output_name: str | Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """Runs `pipeline` on one item: a dict of its outputs."""
-        graph = pipeline._native(output_name)
-        return graph.run(pipeline._merged(inputs), output_name, *self._settings(pipeline))
+        cache, callbacks = self._settings(pipeline)
+        graph = pipeline._native(output_name, cache is not None)
+        return graph.run(pipeline._merged(inputs), output_name, cache, callbacks)
 
     def map(
         self,
@@ -131,8 +132,8 @@ class SeqEngine(NativeEngine):
             output_name: The only outputs to compute.
             outputs: "records", a list of dicts, or "columns", a dict of lists.
         """
-        graph = pipeline._native(output_name)
         cache, callbacks = self._settings(pipeline)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
         return graph.map(merged, map_over, map_mode, output_name, cache, callbacks, outputs)
 

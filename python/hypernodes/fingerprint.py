@@ -18,11 +18,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ._fingerprint import reach
-from ._fingerprint.digest import NoIdentityError, mix, text
+from ._fingerprint.dependencies import digest_of, named_digests, new_snapshot
+from ._fingerprint.digest import NoIdentityError
+from ._fingerprint.inputs import InputDigester
 from ._fingerprint.values import Digester
 
-__all__ = ["code_hash", "dependencies", "dependencies_hash", "no_identity_reason"]
+__all__ = [
+    "NoIdentityError",
+    "code_hash",
+    "dependencies",
+    "dependencies_hash",
+    "no_identity_reason",
+    "value_digest",
+]
 
 
 def code_hash(function: Callable[..., Any]) -> str | None:
@@ -51,29 +59,37 @@ def dependencies(function: Callable[..., Any]) -> dict[str, str] | None:
     Cost: the code is scanned once; each call digests the values again, some 10 us for each.
     """
     try:
-        found: dict[str, set[bytes]] = {}
-        for name, digest in reach.dependencies(function):
-            found.setdefault(name, set()).add(digest)
+        return named_digests(function, new_snapshot())
     except NoIdentityError:
         return None
-    return {name: mix("any", *sorted(digests)).hex() for name, digests in sorted(found.items())}
 
 
 def dependencies_hash(function: Callable[..., Any]) -> str | None:
     """Returns 64 hex digits for all of `dependencies`, or None if one of them has no digest."""
     found = dependencies(function)
-    if found is None:
-        return None
-    parts = [part for name, digest in found.items() for part in (text(name), text(digest))]
-    return mix("dependencies", *parts).hex()
+    return None if found is None else digest_of(found).hex()
 
 
 def no_identity_reason(function: Callable[..., Any]) -> str | None:
     """Says why `code_hash` or `dependencies` is None, in words for a warning; else None."""
     try:
         Digester()(function)
-        for _ in reach.dependencies(function):
-            pass
+        named_digests(function, new_snapshot())
     except NoIdentityError as error:
         return str(error)
     return None
+
+
+def value_digest(value: object) -> bytes:
+    """Returns 32 bytes that stand for an input value which is no plain data.
+
+    `__cache_key__()` if the object has it; else its type and content: the fields of dataclasses,
+    attrs classes, named tuples and Pydantic models, the content of arrays and tables, the class and
+    the public attributes of other objects. Of the user's classes and functions name and code count,
+    and what the code reads from elsewhere.
+
+    Raises:
+        NoIdentityError: If something in it has no digest that other processes would agree on; the
+            message says what.
+    """
+    return InputDigester()(value)

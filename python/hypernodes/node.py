@@ -16,8 +16,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from . import _changes, _core
+from ._fingerprint.dependencies import Dependencies
+from ._fingerprint.digest import mix
 from .exceptions import TypeError as NodeTypeError
-from .fingerprint import code_hash
+from .fingerprint import code_hash, no_identity_reason
 
 __all__ = ["HyperNode", "Node", "node"]
 
@@ -57,6 +59,10 @@ class HyperNode(ABC):
         Args:
             outputs: The only ones that are needed; a function makes all of them anyway.
         """
+
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        """The nodes in it, at any depth, whose cached results depend on helpers and globals."""
+        return ()
 
     @property
     def cache(self) -> bool:
@@ -116,6 +122,7 @@ class Node(HyperNode, Generic[P, R]):
         self._parameters = _parameters_of(func, self._name)
         digest = code_hash(func)
         self._has_identity = digest is not None
+        self._dependencies = Dependencies(func)
         # Without an identity it is never cached: any digits will do, but no other node's.
         self._code_hash = digest if digest is not None else secrets.token_hex(32)
         self._built: _core.Node | None = None
@@ -157,7 +164,28 @@ class Node(HyperNode, Generic[P, R]):
             self._built = self._built.with_cached(self._cache)
         return self._built
 
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        return (self,) if self._cache and self._has_identity else ()
+
+    def _read_again(self) -> None:
+        """Digests what the function reads from elsewhere; a new digest makes a new native node."""
+        if self._dependencies.update():
+            self._built = self._build()
+            _changes.note()
+
+    def _key_code(self) -> tuple[str | None, str]:
+        """The code digest for keys, and if there is none, why."""
+        if not self._has_identity:
+            return None, f"its code has no digest: {no_identity_reason(self.func) or 'unknown'}"
+        read = self._dependencies
+        if read.refusal:
+            return None, f"what its code reads has no digest: {read.refusal}"
+        if read.digest is None:
+            return self._code_hash, ""
+        return mix("node", bytes.fromhex(self._code_hash), read.digest).hex(), ""
+
     def _build(self) -> _core.Node:
+        code, no_identity = self._key_code()
         empty = inspect.Parameter.empty
         parameters: list[tuple[Any, ...]] = [
             (p.name,) if p.default is empty else (p.name, p.default) for p in self._parameters
@@ -170,9 +198,10 @@ class Node(HyperNode, Generic[P, R]):
             keywords or None,
             list(output_names(self._output_name)),
             not isinstance(self._output_name, str),
-            self._code_hash if self._has_identity else None,
+            code,
             self._cache,
             _complete if self.is_async else None,
+            no_identity,
         )
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:

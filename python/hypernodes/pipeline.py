@@ -13,7 +13,7 @@ from ._graph import PipelineGraph, describe
 from .engines import SeqEngine
 from .exceptions import DependencyError
 from .exceptions import TypeError as PipelineTypeError
-from .node import HyperNode
+from .node import HyperNode, Node
 from .pipeline_node import PipelineNode, pruned_outputs
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Pipeline:
 
     # Built from the nodes as they were at _seen of _changes; see _refresh.
     _seen: int
+    _quick: int  # equals _seen if a run without a cache need not look at anything
+    _readers: list[Node[..., Any]]
+    _caches_inside: bool
     _built_from: tuple[str | None, list[_core.Node]] | None
     _pruned: _core.Graph
     _all: _core.Graph | None
@@ -220,9 +223,10 @@ class Pipeline:
                 chosen._check_callbacks(callbacks)
             if self._bound or type(inputs) is not dict:
                 inputs = self._merged(inputs)
-            if output_name is None and self._seen == _changes.current:
-                return self._pruned.run(inputs, None, cache, callbacks)
-            return self._native(output_name).run(inputs, output_name, cache, callbacks)
+            if cache is None and output_name is None and self._quick == _changes.current:
+                return self._pruned.run(inputs, None, None, callbacks)
+            graph = self._native(output_name, cache is not None)
+            return graph.run(inputs, output_name, cache, callbacks)
         merged = self._merged(inputs)
         self._native(output_name).check(merged, output_name)
         return chosen.run(self, merged, output_name, **kwargs)
@@ -293,10 +297,23 @@ class Pipeline:
         cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
         return cache, self._callbacks or getattr(engine, "callbacks", None) or None
 
-    def _native(self, output_name: str | Sequence[str] | None = None) -> _core.Graph:
-        """The graph to run for these outputs: up to date, pruned unless they need more."""
+    def _native(
+        self, output_name: str | Sequence[str] | None = None, cached: bool = False
+    ) -> _core.Graph:
+        """The graph to run for these outputs: up to date, pruned unless they need more.
+
+        Args:
+            output_name: The only outputs to compute; None for all.
+            cached: Whether the run has a cache, so that what nodes read from elsewhere counts.
+        """
         if self._seen != _changes.current:
             self._refresh()
+        if cached or self._caches_inside:
+            for node in self._readers:
+                if not node._dependencies.hold():
+                    node._read_again()
+            if self._seen != _changes.current:
+                self._refresh()
         if output_name is None or self._pruned is self._all:
             return self._pruned
         names = [output_name] if isinstance(output_name, str) else output_name
@@ -321,17 +338,27 @@ class Pipeline:
             pruned = any(pruned_outputs(node, self._nodes) for node in self._nodes)
             self._all = None if pruned else self._pruned
             self._built_from = key
+        self._readers = [reader for node in self._nodes for reader in node._readers()]
+        self._caches_inside = any(map(_keeps, self._nodes))
         self._seen = seen
+        self._quick = -1 if self._caches_inside else seen
 
     def _build(self, definitions: list[_core.Node]) -> _core.Graph:
         return _core.Graph(definitions, self._name or "", self.id, self._last_runs)
+
+    def __cache_key__(self) -> tuple[Any, ...]:
+        """What counts in keys where a function reads this pipeline: its code and what is bound."""
+        self._native(cached=True)
+        return self.as_node().code_hash, self._bound
 
     def _changed(self) -> None:
         self._revision += 1
         _changes.note()
 
     def _forget(self) -> None:
-        self._seen = -1
+        self._seen = self._quick = -1
+        self._readers = []
+        self._caches_inside = False
         self._built_from = None
         self._all = None
         self._last_runs = _core.LastRuns()
@@ -348,7 +375,8 @@ class Pipeline:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
-        native = ("_seen", "_built_from", "_pruned", "_all", "_last_runs")
+        native = {"_seen", "_quick", "_readers", "_caches_inside"}
+        native |= {"_built_from", "_pruned", "_all", "_last_runs"}
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -370,6 +398,13 @@ def _as_node(node: HyperNode | Pipeline) -> HyperNode:
         f"A pipeline is made of nodes, got {type(node).__name__}",
         fix="decorate functions with @node",
     )
+
+
+def _keeps(node: HyperNode) -> bool:
+    """Whether a pipeline inside, at any depth, has a cache of its own."""
+    if not isinstance(node, PipelineNode):
+        return False
+    return node.pipeline._own_settings()[0] is not None or node.pipeline._caches_inside
 
 
 def _pruned_definition(node: HyperNode, siblings: Sequence[HyperNode]) -> _core.Node:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
 from .exceptions import DependencyError, PlanError
-from .node import HyperNode, output_names
+from .node import HyperNode, Node, output_names
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -96,6 +96,9 @@ class PipelineNode(HyperNode):
         outer = {inner: name for name, inner in self.input_mapping.items()}
         return {outer.get(name, name): value for name, value in self.pipeline.bound_inputs.items()}
 
+    def _readers(self) -> Sequence[Node[..., Any]]:
+        return self.pipeline._readers
+
     def __call__(self, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 (the inputs' own types)
         """Runs the pipeline on inputs by their outer names: a dict of the outputs."""
         from .pipeline import Pipeline
@@ -177,6 +180,8 @@ class PipelineNode(HyperNode):
             definition.code if definition.has_identity else None,
             definition.cached,
             None,
+            definition.no_identity,
+            definition,
         )
 
     def _run_inner(
@@ -194,6 +199,10 @@ class PipelineNode(HyperNode):
         if isinstance(rows, Mapping):
             return [list(rows[name]) for name in wanted]
         return [[row[name] for row in rows] for name in wanted]
+
+    def __cache_key__(self) -> tuple[Any, ...]:
+        """What counts in keys where a function reads this node, or has it as an input."""
+        return self.pipeline.__cache_key__(), self.code_hash
 
     def __repr__(self) -> str:
         """`PipelineNode(inner, bound=[k], needs=[x])`."""

@@ -27,6 +27,14 @@ nb::object encode(nb::handle object, bool canonical) {
   return nb::bytes(encoded.data(), encoded.size());
 }
 
+/// 32 bytes that identify an object which is plain data all through, else None.
+nb::object plain_digest(nb::handle object) {
+  std::string encoded;
+  if (!encode_plain(object.ptr(), encoded)) return nb::none();
+  const Digest digest = Digest::of_value(encoded);
+  return nb::bytes(digest.bytes.data(), digest.bytes.size());
+}
+
 nb::object decode(const nb::bytes& encoded) {
   Value value;
   if (!decode_object({encoded.c_str(), encoded.size()}, &value)) {
@@ -64,6 +72,7 @@ NB_MODULE(_core, module) {
   bind_caches(module);
   bind_daft(module);
   module.def("encode", encode, nb::arg("object").none(), nb::arg("canonical") = false);
+  module.def("plain_digest", plain_digest, nb::arg("object").none());
   module.def("decode", decode, nb::arg("encoded"));
   module.def("map_items", map_items, nb::arg("name"), nb::arg("value").none());
   module.def("plan_rows", plan_rows, nb::arg("names"), nb::arg("lengths"), nb::arg("map_mode"));

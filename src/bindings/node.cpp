@@ -31,10 +31,12 @@ using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
-/// a tuple for each; the last of them go by the names in `keywords`.
+/// a tuple for each; the last of them go by the names in `keywords`. `no_identity` says why there
+/// is no `code`; `stands_for` is the nested node whose pipeline the function runs.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
-                 const std::optional<std::string>& code, bool cached, nb::handle complete) {
+                 const std::optional<std::string>& code, bool cached, nb::handle complete,
+                 const std::string& no_identity, const Node* stands_for) {
   Node::Definition definition;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
@@ -47,6 +49,8 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
   }
   for (const std::string& output : outputs) definition.outputs.push_back({output, Kind::kObject});
   definition.has_identity = code && Digest::parse(*code, &definition.code);
+  definition.no_identity = no_identity;
+  if (stands_for != nullptr) definition.stands_for = stands_for->definition().nested;
   definition.cached = cached;
   definition.foreign = true;
   definition.body = std::make_shared<PythonBody>(
@@ -157,6 +161,7 @@ void bind_node(nb::module_& module) {
       .def_prop_ro("output_names", output_names)
       .def_prop_ro("code", [](const Node& self) { return self.definition().code.hex(); })
       .def_prop_ro("has_identity", [](const Node& self) { return self.definition().has_identity; })
+      .def_prop_ro("no_identity", [](const Node& self) { return self.definition().no_identity; })
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
       .def_prop_ro("signature", signature_text)
       .def("with_cached", with_cached, nb::arg("cached"))
@@ -164,7 +169,8 @@ void bind_node(nb::module_& module) {
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
              nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"),
-             nb::arg("complete").none());
+             nb::arg("complete").none(), nb::arg("no_identity") = "",
+             nb::arg("stands_for").none() = nb::none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),
              nb::arg("outputs"), nb::arg("map_over"), nb::arg("map_mode"), nb::arg("bound"),

@@ -74,6 +74,8 @@ nb::object Decoder::read(int depth) {
       return read_set(depth, tag == Tag::kFrozenSet);
     case Tag::kArray:
       return read_array();
+    case Tag::kDigest:
+      break;
   }
   return {};
 }

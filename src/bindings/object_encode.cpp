@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "bindings/numpy.hpp"
@@ -29,12 +31,19 @@ bool small_int(PyObject* object, std::int64_t* number) {
   return overflow == 0;
 }
 
+thread_local std::string refused;  // NOLINT(bugprone-*): of this thread's last encoding
+
 class Encoder {
  public:
-  Encoder(bool canonical, std::string& out, bool* unordered)
-      : canonical_(canonical), out_(out), unordered_(unordered) {}
+  /// `digests` lets the digest of an object stand for it.
+  Encoder(bool canonical, bool digests, std::string& out, bool* unordered)
+      : canonical_(canonical), digests_(digests), out_(out), unordered_(unordered) {}
 
   bool put(PyObject* object);
+  /// The digest that Python makes of an object. False if it makes none, and `refused` says why.
+  bool put_digest(PyObject* object);
+  /// Whether put() failed at a container that is too deep or contains itself.
+  bool endless() const { return endless_; }
 
  private:
   bool put_int(PyObject* object);
@@ -48,10 +57,9 @@ class Encoder {
   /// Runs `content` inside `container`. False if it is too deep or contains itself.
   template <typename Content>
   bool inside(PyObject* container, Content content) {
-    if (open_.size() == codec::kMaxDepth) return false;
-    for (PyObject* const outer : open_) {
-      if (outer == container) return false;
-    }
+    endless_ = open_.size() == codec::kMaxDepth ||
+               std::find(open_.begin(), open_.end(), container) != open_.end();
+    if (endless_) return false;
     open_.push_back(container);
     const bool done = content();
     open_.pop_back();
@@ -59,6 +67,8 @@ class Encoder {
   }
 
   const bool canonical_;
+  const bool digests_;
+  bool endless_ = false;
   std::string& out_;
   bool* const unordered_;
   std::vector<PyObject*> open_;  ///< The containers around what is being written.
@@ -90,7 +100,24 @@ bool Encoder::put(PyObject* object) {
   if (type == &PyDict_Type) return put_dict(object);
   if (type == &PySet_Type) return put_set(object, Tag::kSet);
   if (type == &PyFrozenSet_Type) return put_set(object, Tag::kFrozenSet);
-  return is_numpy_array(object) && encode_array(object, out_);
+  return (is_numpy_array(object) && encode_array(object, out_)) || put_digest(object);
+}
+
+bool Encoder::put_digest(PyObject* object) {
+  if (!digests_) return false;
+  PyObject* const made =
+      PyObject_CallOneArg(package_attribute("fingerprint", "value_digest").ptr(), object);
+  if (made == nullptr) {
+    const nb::python_error error;
+    if (error.matches(PyExc_KeyboardInterrupt)) PyErr_SetInterrupt();  // for who can stop the run
+    refused = text_of(nb::str(error.value()));
+    return false;
+  }
+  const nb::object digest = nb::steal(made);
+  codec::put_tag(out_, Tag::kDigest);
+  out_.append(PyBytes_AS_STRING(digest.ptr()),
+              static_cast<std::size_t>(PyBytes_GET_SIZE(digest.ptr())));
+  return true;
 }
 
 bool Encoder::put_int(PyObject* object) {
@@ -118,7 +145,7 @@ bool Encoder::put_str(PyObject* object) {
   const char* const data = PyUnicode_AsUTF8AndSize(object, &size);
   if (data == nullptr) {
     PyErr_Clear();
-    return false;
+    return put_digest(object);
   }
   put_text(out_, Tag::kString, {data, static_cast<std::size_t>(size)});
   return true;
@@ -218,12 +245,29 @@ bool Encoder::put_set(PyObject* object, Tag tag) {
 
 bool encode_object(PyObject* object, bool canonical, std::string& out, bool* unordered) {
   const std::size_t size = out.size();
+  refused.clear();
   try {
-    if (Encoder(canonical, out, unordered).put(object)) return true;
-  } catch (nb::python_error&) {  // no memory, say: then it has no encoding
+    Encoder encoder(canonical, /*digests=*/canonical, out, unordered);
+    if (encoder.put(object)) return true;
+    out.resize(size);
+    return encoder.endless() && encoder.put_digest(object);
+  } catch (nb::python_error& error) {  // no memory, say: then it has no encoding
+    refused = error.what();
   }
   out.resize(size);
   return false;
 }
+
+bool encode_plain(PyObject* object, std::string& out) {
+  const std::size_t size = out.size();
+  try {
+    if (Encoder(/*canonical=*/true, /*digests=*/false, out, nullptr).put(object)) return true;
+  } catch (nb::python_error&) {  // as above
+  }
+  out.resize(size);
+  return false;
+}
+
+std::string encode_refusal() { return refused; }
 
 }  // namespace hypernodes::python

@@ -90,6 +90,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .release = release,
     .release_many = release_many,
     .encode = encode,
+    .refusal = encode_refusal,
     .decode = decode,
     .pickle = pickle,
     .unpickle = unpickle,

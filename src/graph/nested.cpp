@@ -11,9 +11,11 @@
 namespace hypernodes {
 namespace {
 
-/// Identity of a nested pipeline's code: its nodes, their wiring and defaults. Defaults that cannot
-/// be encoded leave it without one.
-Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
+std::string described(const Node& node) { return "node '" + node.name() + "'"; }
+
+/// Identity of a nested pipeline's code: its nodes, their wiring and defaults. `result` is told if
+/// one of them has none.
+Digest nested_identity(const NestedPipeline& nested, Node::Definition* result) {
   std::string text = "nested pipeline\n";
   const Graph& graph = *nested.graph;
   bool unordered = false;
@@ -22,18 +24,26 @@ Digest nested_identity(const NestedPipeline& nested, bool* has_identity) {
   const auto put_slot = [&](int slot) {
     codec::put_varint(text, numbers.emplace(slot, numbers.size()).first->second);
   };
+  const auto lack = [&](const std::string& what, const std::string& why) {
+    if (!result->has_identity) return;
+    result->has_identity = false;
+    result->no_identity = what + " cannot be digested" + (why.empty() ? "" : ": " + why);
+  };
   codec::put_varint(text, nested.selection.steps.size());
   for (const int index : nested.selection.steps) {
     const Graph::Step& step = graph.steps()[static_cast<std::size_t>(index)];
     const Node::Definition& definition = step.node.definition();
-    *has_identity &= definition.has_identity;
+    if (!definition.has_identity) lack("its " + described(step.node), definition.no_identity);
     text.append(reinterpret_cast<const char*>(definition.code.bytes.data()), 32);
     codec::put_varint(text, step.inputs.size());
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       put_slot(step.inputs[i]);
       const auto& fallback = definition.inputs[i].fallback;
       text += fallback ? 'd' : '-';
-      if (fallback) *has_identity &= codec::encode(*fallback, true, text, &unordered);
+      if (fallback && !codec::encode(*fallback, true, text, &unordered)) {
+        lack("the default of '" + definition.inputs[i].name + "' in its " + described(step.node),
+             codec::refusal());
+      }
     }
     codec::put_varint(text, definition.outputs.size());
     for (std::size_t i = 0; i < definition.outputs.size(); ++i) {
@@ -141,7 +151,7 @@ Node make_nested_node(const NestedRequest& request) {
   }
   definition.cached &= request.cached;
   definition.name = request.name.empty() ? graph.id() : request.name;
-  definition.code = nested_identity(*nested, &definition.has_identity);
+  definition.code = nested_identity(*nested, &definition);
   definition.nested = std::move(nested);
   return Node(std::move(definition));
 }

@@ -33,6 +33,15 @@ void RunContext::warn(const std::string& text) {
   }
 }
 
+void RunContext::warn_uncached(const Node& node, const std::string& why) {
+  const std::string text = "node '" + node.name() + "' runs uncached: ";
+  const std::lock_guard lock(mutex_);
+  for (const std::string& told : warnings_) {
+    if (told.starts_with(text)) return;
+  }
+  warnings_.push_back(text + why);
+}
+
 Statistics RunContext::statistics() const {
   const std::lock_guard lock(mutex_);
   return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_};

@@ -41,6 +41,8 @@ class RunContext {
   void count_damaged() { damaged_.fetch_add(1, std::memory_order_relaxed); }
   /// Remembers a warning; each text once.
   void warn(const std::string& text);
+  /// Remembers that `node` runs uncached; the first reason of each node.
+  void warn_uncached(const Node& node, const std::string& why);
 
   Statistics statistics() const;
 

@@ -6,6 +6,7 @@
 
 #include "hypernodes/detail/assert.hpp"
 #include "hypernodes/error.hpp"
+#include "values/codec.hpp"
 
 namespace hypernodes {
 
@@ -41,28 +42,32 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     if (writes_ == nullptr || !definition.cached) continue;
     if (definition.has_identity) {
       state.keys_of.emplace(state.node());
-      if (definition.nested == nullptr || add_bound(*definition.nested, *state.keys_of)) continue;
+      if (definition.inside() == nullptr || add_bound(*definition.inside(), state)) continue;
       state.keys_of.reset();
-      context.warn("node '" + state.node().name() +
-                   "' runs uncached: a bound input has a type that cannot be digested");
     } else {
-      context.warn("node '" + state.node().name() +
-                   "' runs uncached: its code has no identity that survives the process; give it "
-                   "one with version");
+      context.warn_uncached(state.node(),
+                            definition.no_identity.empty()
+                                ? "its code has no identity that survives the process; give it one "
+                                  "with version"
+                                : definition.no_identity);
     }
   }
 }
 
-bool Execution::add_bound(const NestedPipeline& nested, KeyMaker& key) {
+bool Execution::add_bound(const NestedPipeline& nested, StepState& state) {
   for (const NestedPipeline::Bound& bound : nested.bound) {
     const Digest digest = digest_of(bound.value, scratch_);
-    if (!Lane::known(digest)) return false;
-    key.add_fixed(digest);
+    if (!Lane::known(digest)) {
+      const std::string& name = nested.graph->slots()[at(bound.slot)];
+      context_.warn_uncached(state.node(), undigested("bound input", name, codec::refusal()));
+      return false;
+    }
+    state.keys_of->add_fixed(digest);
   }
   for (const int index : nested.selection.steps) {
     const Graph::Step& step = nested.graph->steps()[static_cast<std::size_t>(index)];
-    const auto& inner = step.node.definition().nested;
-    if (inner != nullptr && !add_bound(*inner, key)) return false;
+    const NestedPipeline* const inner = step.node.definition().inside();
+    if (inner != nullptr && !add_bound(*inner, state)) return false;
   }
   return true;
 }

@@ -68,7 +68,7 @@ class Execution {
 
   // Keys and look-ups.
   /// Adds what is bound inside a nested pipeline, at any depth. False if it cannot be digested.
-  bool add_bound(const NestedPipeline& nested, KeyMaker& key);
+  bool add_bound(const NestedPipeline& nested, StepState& state);
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
   /// Makes the outputs of `row` hits of the `record` found under its `key`. False if it is damaged.
@@ -153,6 +153,12 @@ class Execution {
   std::string_view secret_;  ///< By which pickled results are written; empty before the first.
   std::vector<EncodedOutput> encoded_;
 };
+
+/// What a warning says of an input without a digest.
+inline std::string undigested(const char* what, const std::string& name, const std::string& why) {
+  return std::string("its ") + what + " '" + name + "' cannot be digested" +
+         (why.empty() ? "" : ": " + why);
+}
 
 /// Tells that a map begins or ends (`seconds` >= 0).
 void tell_map(const Frame& frame, RunContext& context, std::int64_t rows, double seconds);

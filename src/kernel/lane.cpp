@@ -111,6 +111,7 @@ void Lane::reset(std::int64_t row) {
 }
 
 void Lane::set_digest(std::int64_t row, const Digest& digest) {
+  if (!known(digest)) refusal_ = codec::refusal();
   if (digests_.empty()) digests_.assign(states_.size(), kUnknown);
   digests_[at(row)] = digest;
 }
@@ -125,6 +126,7 @@ void Lane::digest_column() {
   std::string scratch;
   if (kind_ == Kind::kConstant) {
     digests_.assign(1, digest_of(constant_, scratch));
+    if (!known(digests_[0])) refusal_ = codec::refusal();
   } else {
     digests_.resize(at(column_.size()));
     for (std::int64_t row = 0; row < column_.size(); ++row) {
@@ -132,6 +134,7 @@ void Lane::digest_column() {
           digest_with(scratch, [&](bool canonical, std::string& out, bool* unordered) {
             return codec::encode(column_, row, canonical, out, unordered);
           });
+      if (!known(digests_[at(row)])) refusal_ = codec::refusal();
     }
   }
   digested_ = true;

@@ -68,6 +68,8 @@ class Lane {
   /// The digest of a row; digests of constants and columns are made when first asked for.
   const Digest& digest(std::int64_t row);
   void set_digest(std::int64_t row, const Digest& digest);
+  /// Why a row has no digest, in words for a warning: the last one that was found to have none.
+  const std::string& refusal() const { return refusal_; }
 
   /// A row's value. nullopt if it is a hit whose payload does not decode. The pointer is valid
   /// until the lane changes; `scratch` holds values of columns.
@@ -96,6 +98,7 @@ class Lane {
   detail::RecycledVector<std::string_view> payloads_;  ///< Empty where the digest is the payload.
   detail::RecycledVector<Digest> digests_;
   bool digested_ = false;
+  std::string refusal_;
 };
 
 /// Appends the digest of `value`'s canonical encoding to key material. kUnknown if it has none.

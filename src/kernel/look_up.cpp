@@ -6,6 +6,7 @@
 
 #include "cache/pickle_key.hpp"
 #include "cache/record.hpp"
+#include "values/codec.hpp"
 #include "values/object_runtime.hpp"
 
 // How a batch makes keys, finds what the cache has, and stores what it computed.
@@ -42,6 +43,10 @@ bool Execution::make_key(StepState& state, std::int64_t row) {
       continue;
     }
     if (!Lane::known(*digests[i])) {
+      if (!input.is_rows() || input.state(row) != Lane::State::kEmpty) {  // else not there yet
+        const std::string why = input.is_set() ? input.refusal() : codec::refusal();
+        context_.warn_uncached(state.node(), undigested("input", inputs[i].name, why));
+      }
       state.keys[at(row)] = Lane::kUnknown;
       return false;
     }
@@ -107,11 +112,7 @@ bool Execution::take_record(StepState& state, std::int64_t row, const Digest& ke
 }
 
 bool Execution::keyed(const StepState& state, std::int64_t row) {
-  if (!state.keys_of) return false;
-  if (Lane::known(state.keys[at(row)])) return true;
-  context_.warn("node '" + state.node().name() +
-                "' runs uncached: an input has a type that cannot be digested");
-  return false;
+  return state.keys_of && Lane::known(state.keys[at(row)]);
 }
 
 bool Execution::pickle(StepState& state, std::int64_t row, const Value& value, std::string& payload,

@@ -32,6 +32,7 @@ enum class Tag : std::uint8_t {
   kInt64List = 13,    ///< varint count, 8 bytes each: a non-empty list of nothing but int64
   kFloat64List = 14,  ///< varint count, 8 bytes each: a non-empty list of nothing but float64
   kArray = 15,        ///< numpy: sized dtype text, varint dimensions, a varint each, sized bytes
+  kDigest = 32,       ///< 32 bytes that stand for an object; canonical form only, never decoded
 };
 
 inline constexpr int kMaxDepth = 200;  ///< Deeper nesting is refused both ways.
@@ -70,11 +71,15 @@ class Reader {
 };
 
 /// Appends the encoding of a value or of a row. In the canonical form, which digests are made of,
-/// the entries of maps and sets are sorted by their encoded bytes. False if an object cannot be
-/// encoded; `*unordered` is set (never cleared) if the two forms may differ.
+/// the entries of maps and sets are sorted by their encoded bytes, and the object runtime's digest
+/// stands for an object that is no plain data. False if an object cannot be encoded; `*unordered`
+/// is set (never cleared) if the two forms may differ.
 bool encode(const Value& value, bool canonical, std::string& out, bool* unordered);
 bool encode(const Column& column, std::int64_t row, bool canonical, std::string& out,
             bool* unordered);
+
+/// Why this thread's last encode() of an object failed, in words for a warning.
+std::string refusal();
 
 /// Sorts `count` entries written back to back from `begin` on, whose ends are `ends`.
 void sort_entries(std::string& out, std::size_t begin, const std::vector<std::size_t>& ends);

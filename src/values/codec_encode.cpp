@@ -220,6 +220,11 @@ bool Encoder::row(const Column& column, std::int64_t row_index) {
 
 }  // namespace
 
+std::string refusal() {
+  const detail::ObjectRuntime* const runtime = detail::object_runtime();
+  return runtime == nullptr ? std::string() : runtime->refusal();
+}
+
 bool encode(const Value& value, bool canonical, std::string& out, bool* unordered) {
   const std::size_t size = out.size();
   if (Encoder(canonical, out, unordered).value(value)) return true;

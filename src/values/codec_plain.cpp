@@ -177,6 +177,8 @@ bool skip(Reader& reader, int depth) {
       return reader.ok() && depth < kMaxDepth;
     case Tag::kArray:
       return skip_array(reader);
+    case Tag::kDigest:
+      return false;
   }
   return false;
 }

@@ -20,6 +20,8 @@ struct ObjectRuntime {
   /// Appends the value encoding (codec.hpp) of `object`. False if it has none; `*unordered` is set
   /// if it holds a map or set, whose canonical form differs.
   bool (*encode)(void* object, bool canonical, std::string& out, bool* unordered);
+  /// Why this thread's last `encode` failed, in words for a warning.
+  std::string (*refusal)();
   /// The object for `encoded`. False if the bytes are not a valid encoding.
   bool (*decode)(std::string_view encoded, Value* out);
   /// Appends the pickle of `value`, an object or what holds some. False, with nothing appended and

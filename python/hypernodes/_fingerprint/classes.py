@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The digest of classes and of their instances."""
+"""The digest of classes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ class Digest(Protocol):
 
     def __call__(self, value: object, /) -> bytes:
         """Returns the digest of any value."""
+        ...
+
+    def known_class(self, cls: type, /) -> bytes | None:
+        """Returns the digest of a user's class that was digested before and has not changed."""
         ...
 
     def mapping(self, tag: str, value: dict[str, Any], /) -> bytes:
@@ -59,7 +63,7 @@ _METHODS = (types.FunctionType, staticmethod, classmethod, property)
 
 def class_digest(digest: Digest, cls: type) -> bytes:
     """Returns the digest of a user's class: its name, bases, fields and everything in its body."""
-    body = {name: value for name, value in vars(cls).items() if _counts(cls, name, value)}
+    body = {name: value for name, value in vars(cls).items() if counts(cls, name, value)}
     try:
         return mix(
             "class",
@@ -74,7 +78,8 @@ def class_digest(digest: Digest, cls: type) -> bytes:
         raise NoIdentityError(f"{error} in class {cls.__qualname__}") from None
 
 
-def _counts(cls: type, name: str, value: object) -> bool:
+def counts(cls: type, name: str, value: object) -> bool:
+    """Says whether something in a class's body is part of what it does."""
     if name in _NOTES or name.startswith(_GENERATED_PREFIXES):
         return False
     if isinstance(value, _SLOTS) or type(value).__name__ == "_tuplegetter":
@@ -93,7 +98,7 @@ def _class_fields(cls: type) -> Iterator[tuple[object, ...]]:
         for field in dataclasses.fields(cls):
             default, factory = _given(field.default), _given(field.default_factory)
             yield (field.name, default, factory, field.init, field.compare, field.kw_only)
-    elif _is_attrs(cls):
+    elif is_attrs(cls):
         for field in cls.__attrs_attrs__:  # type: ignore[attr-defined]
             converter, validator = field.converter, field.validator
             default = _given(field.default)
@@ -103,10 +108,10 @@ def _class_fields(cls: type) -> Iterator[tuple[object, ...]]:
     elif issubclass(cls, enum.Enum):
         for name, member in cls.__members__.items():
             yield (name, member._value_)
-    elif _is_pydantic(cls):
+    elif is_pydantic(cls):
         for name, field in cls.__pydantic_fields__.items():  # type: ignore[attr-defined]
             factory = _given(field.default_factory)
-            yield (name, field.annotation, _given(field.default), factory, _told(field.metadata))
+            yield (name, field.annotation, _given(field.default), factory, field.metadata)
     elif hasattr(cls, "_field_defaults"):
         yield (cls._fields, cls._field_defaults)  # type: ignore[attr-defined]
 
@@ -117,86 +122,23 @@ def _given(default: Any) -> Any:  # noqa: ANN401 (any default)
     return ("absent",) if absent else default
 
 
-def _told(metadata: object) -> str:
-    told = repr(metadata)
-    if " at 0x" in told:
-        raise NoIdentityError(f"the constraint {told}")
-    return told
+def field_names(cls: type) -> list[str]:
+    """Returns the names of the fields that a dataclass or attrs class, or a base, declares."""
+    if dataclasses.is_dataclass(cls):
+        return [field.name for field in dataclasses.fields(cls)]
+    return [field.name for field in getattr(cls, "__attrs_attrs__", ())]
 
 
-def _is_attrs(cls: type) -> bool:
+def declares_fields(cls: type) -> bool:
+    """Says whether a class itself is a dataclass or attrs class: its fields are all its state."""
+    return "__dataclass_fields__" in vars(cls) or is_attrs(cls)
+
+
+def is_attrs(cls: type) -> bool:
+    """Says whether attrs made a class."""
     return "__attrs_attrs__" in vars(cls)
 
 
-def _is_pydantic(cls: type) -> bool:
+def is_pydantic(cls: type) -> bool:
+    """Says whether a class is a Pydantic model."""
     return isinstance(getattr(cls, "__pydantic_fields__", None), dict)
-
-
-def instance(digest: Digest, value: object) -> bytes:
-    """Returns the digest of an object: `__cache_key__()`, else its class and its state.
-
-    Raises:
-        NoIdentityError: if its state is not all in attributes, or one of them has no digest.
-    """
-    cls = type(value)
-    if cls.__module__.partition(".")[0] == __name__.partition(".")[0]:
-        node_code = getattr(value, "code_hash", None)  # One of our nodes, used as a function.
-        if isinstance(node_code, str):
-            return mix("node", text(node_code))
-    own = getattr(cls, "__cache_key__", None)
-    if own is not None:
-        return mix("cache key", text(cls.__module__), text(cls.__qualname__), digest(own(value)))
-    try:
-        return mix("object", digest(cls), digest.mapping("state", _state(value, cls)))
-    except NoIdentityError as error:
-        raise NoIdentityError(f"{error} in an object of class {cls.__qualname__}") from None
-
-
-def _state(value: Any, cls: type) -> dict[str, Any]:  # noqa: ANN401
-    if dataclasses.is_dataclass(cls):
-        return {f.name: getattr(value, f.name, None) for f in dataclasses.fields(cls)}
-    if _is_attrs(cls):
-        names = [field.name for field in cls.__attrs_attrs__]  # type: ignore[attr-defined]
-        return {name: getattr(value, name, None) for name in names}
-    if _is_pydantic(cls):
-        private = value.__pydantic_private__ or {}
-        return {**vars(value), **private, **(value.__pydantic_extra__ or {})}
-    if isinstance(value, tuple) and hasattr(cls, "_fields"):
-        return {str(place): item for place, item in enumerate(value)}
-    if not _shows_its_state(cls):
-        raise NoIdentityError("hidden state")
-    attributes = _attributes(value, cls)
-    public = {name: item for name, item in attributes.items() if not name.startswith("_")}
-    return public or attributes
-
-
-def _attributes(value: object, cls: type) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in _slot_names(cls):
-        try:
-            found[name] = getattr(value, name)
-        except AttributeError:
-            continue
-    found.update(getattr(value, "__dict__", {}))
-    return found
-
-
-def _slot_names(cls: type) -> list[str]:
-    return [
-        name
-        for base in cls.__mro__
-        for name, item in vars(base).items()
-        if isinstance(item, types.MemberDescriptorType)
-    ]
-
-
-def _shows_its_state(cls: type) -> bool:
-    """Says whether instances hold nothing but `__dict__` and slots, no memory of a C type.
-
-    The same test as `object.__reduce_ex__` makes (CPython: Objects/typeobject.c).
-    """
-    if cls.__itemsize__:
-        return False
-    size = object.__basicsize__ + 8 * len(_slot_names(cls))
-    size += 8 * (cls.__dictoffset__ > 0) + 8 * (cls.__weakrefoffset__ > 0)
-    return cls.__basicsize__ <= size

@@ -221,6 +221,13 @@ def _constant(value: object) -> bytes:
     return scalar_digest(value)
 
 
+# The types that scalar_digest knows.
+SCALARS: frozenset[type] = frozenset(
+    {type(None), bool, int, float, complex, str, bytes, slice}
+    | {type(Ellipsis), type(NotImplemented)}
+)
+
+
 def scalar_digest(value: object) -> bytes:
     """Returns the typed digest of a plain value without parts.
 

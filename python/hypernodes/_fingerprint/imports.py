@@ -19,20 +19,14 @@ from types import CodeType
 from typing import Any
 
 from .digest import ByIdentity, mix, text
-from .origin import file_digest, version_at
+from .names import nested
+from .origin import file_stamp, module_digest, version_at
+from .snapshot import Snapshot
 
 _known: ByIdentity[tuple[str, ...]] = ByIdentity()
 
 
-def nested(code: CodeType) -> Iterator[CodeType]:
-    """Yields a code object and those inside it."""
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from nested(constant)
-
-
-def imported_files(code: CodeType, package: str) -> Iterator[tuple[str, bytes]]:
+def imported_files(code: CodeType, package: str, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
     """Yields name and digest of each module that code in `package` imports."""
     waiting = list(_names(code, package))
     seen: set[str] = set()
@@ -42,15 +36,21 @@ def imported_files(code: CodeType, package: str) -> Iterator[tuple[str, bytes]]:
             continue
         seen.add(name)
         place, is_package = _find(name)
+        snapshot.add_name(sys.modules, name)
         if place is None:
             continue
         version = version_at(name, place)
         if version is not None:
             yield name, mix("library", text(version))
             continue
-        yield name, file_digest(place) or mix("unreadable", text(place))
+        module = sys.modules.get(name)
+        if module is None:
+            snapshot.add_file(place)
+        else:
+            snapshot.add_name(vars(module), "__spec__")
+        yield name, module_digest(name, place) or mix("unreadable", text(place))
         inside = name if is_package else name.rpartition(".")[0]
-        waiting += _names_in_file(place, _stamp(place), inside)
+        waiting += _names_in_file(place, file_stamp(place), inside)
 
 
 def _names(code: CodeType, package: str) -> tuple[str, ...]:
@@ -93,14 +93,6 @@ def _names_in_file(place: str, stamp: object, package: str) -> tuple[str, ...]:
     except (OSError, SyntaxError, ValueError):
         return ()
     return _names(code, package)
-
-
-def _stamp(place: str) -> tuple[int, int] | None:
-    try:
-        status = Path(place).stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
 
 
 def _find(name: str) -> tuple[str | None, bool]:

@@ -99,6 +99,35 @@ def leads_to(module_name: str, name: str, found: object) -> bool:
         return False
 
 
+def file_stamp(place: str) -> tuple[int, int] | None:
+    """Returns a file's time and size, None if there is no such file."""
+    try:
+        status = Path(place).stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def module_digest(name: str, place: str) -> bytes | None:
+    """Returns the digest of a module's file as it was before the module was loaded.
+
+    What runs is what was loaded, whatever becomes of the file. If it was loaded before anybody
+    asked, the file as it was then. None if it cannot be read.
+    """
+    module = sys.modules.get(name)
+    spec = getattr(module, "__spec__", None)  # a new one after importlib.reload()
+    kept_spec, digest = _modules.get(name, (None, None))
+    if spec is None or kept_spec is not spec:
+        loaded_since = spec is not None and kept_spec is None and name in _modules
+        digest = digest if loaded_since else file_digest(place)
+        _modules[name] = (spec, digest)
+    return digest
+
+
+# By name: the spec of the module that is loaded, or None, and the digest of its file.
+_modules: dict[str, tuple[object, bytes | None]] = {}
+
+
 def file_digest(place: str) -> bytes | None:
     """Returns the digest of a file's bytes, None if it cannot be read."""
     try:

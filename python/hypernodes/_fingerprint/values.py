@@ -25,13 +25,18 @@ import types
 import typing
 import uuid
 import zoneinfo
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from . import classes
-from .code import code_digest, scalar_digest
+from hypernodes import _core
+
+from . import classes, objects
+from .arrays import array_digest
+from .code import SCALARS, code_digest, scalar_digest
 from .digest import NoIdentityError, mix, text, unordered
-from .origin import file_digest, is_user_code, reference, version_of
+from .names import SINKS, filled_cells
+from .origin import is_user_code, module_digest, reference, version_of
+from .snapshot import Snapshot, content
 
 # Immutable, and `repr` shows all of the value.
 _SHOWN: frozenset[type] = frozenset(
@@ -46,10 +51,6 @@ _SHOWN: frozenset[type] = frozenset(
         fractions.Fraction,
         uuid.UUID,
         range,
-        pathlib.PosixPath,
-        pathlib.WindowsPath,
-        pathlib.PurePosixPath,
-        pathlib.PureWindowsPath,
         ipaddress.IPv4Address,
         ipaddress.IPv6Address,
         ipaddress.IPv4Network,
@@ -73,6 +74,10 @@ _DESCRIPTORS = (
 )
 
 
+# Exactly these may be plain data all through, for which the core has an encoding.
+_PLAIN = frozenset({tuple, list, set, frozenset, dict})
+
+
 class Digester:
     """Digests values; one object per top-level value, used by one thread."""
 
@@ -87,10 +92,12 @@ class Digester:
         Raises:
             NoIdentityError: if it, or something in it, has none.
         """
-        try:
+        if type(value) in SCALARS:
             return scalar_digest(value)
-        except NoIdentityError:
-            pass
+        if type(value) in _PLAIN:
+            plain = _core.plain_digest(value)
+            if plain is not None:
+                return mix("plain", plain)
         depth = self._open.get(id(value))
         if depth is not None:
             return mix("cycle", text(str(len(self._open) - depth)))
@@ -99,6 +106,10 @@ class Digester:
             return self._compound(value)
         except RecursionError:
             raise NoIdentityError("data nested too deeply") from None
+        except NoIdentityError:
+            raise
+        except Exception as error:  # of the user's own code, or data that another thread changes
+            raise NoIdentityError(f"{type(error).__name__} ({error})") from error
         finally:
             del self._open[id(value)]
 
@@ -110,13 +121,71 @@ class Digester:
         """Returns the digest of keys and values; their order does not count."""
         return unordered(tag, (mix("item", self(k), self(v)) for k, v in value.items()))
 
+    def user_function(self, function: types.FunctionType) -> bytes:
+        """Returns the digest of a function: code, defaults and closure, not its name."""
+        return _function_digest(self, function)
+
+    def known_class(self, cls: type) -> bytes | None:
+        """Returns the digest of a user's class that was digested before and has not changed."""
+        kept = _classes.get(id(cls))
+        return kept.digest if kept is not None and kept.holds() else None
+
+    def user_class(self, cls: type) -> bytes:
+        """Returns the digest of a user's class."""
+        # On its own, so that it does not depend on what it is part of.
+        kept = _KnownClass(cls, _InsideClass()(cls))
+        if len(_classes) >= _MOST_CLASSES:
+            _classes.clear()
+        _classes[id(cls)] = kept
+        snapshot = Snapshot(_digest_again)
+        snapshot.add(cls)
+        kept.snapshot = snapshot
+        return kept.digest
+
     def _compound(self, value: object) -> bytes:
         for kinds, digest in _HANDLERS:
             if isinstance(value, kinds):
                 found = digest(self, value)
                 if found is not None:
                     return found
-        return classes.instance(self, value)
+        return objects.instance(self, value)
+
+
+class _InsideClass(Digester):
+    """Digests what a class is made of: itself, met again in there, is a cycle."""
+
+    def known_class(self, cls: type) -> bytes | None:
+        return None
+
+    def user_class(self, cls: type) -> bytes:
+        return classes.class_digest(self, cls)
+
+
+class _KnownClass:
+    """The digest of a class, as long as the class is what it was."""
+
+    def __init__(self, cls: type, digest: bytes) -> None:
+        self.cls = cls  # kept alive, so that no other has its id
+        self.digest = digest
+        self.snapshot: Snapshot | None = None  # while it is made or looked at
+
+    def holds(self) -> bool:
+        snapshot = self.snapshot
+        if snapshot is None:  # the class is met inside itself
+            return True
+        self.snapshot = None
+        try:
+            return snapshot.holds()
+        finally:
+            self.snapshot = snapshot
+
+
+_MOST_CLASSES = 1024
+_classes: dict[int, _KnownClass] = {}
+
+
+def _digest_again(value: object) -> bytes:
+    return Digester()(value)
 
 
 def _container(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401 (checked by type)
@@ -142,6 +211,10 @@ def _container(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401 (c
 def _shown(digest: Digester, value: object) -> bytes | None:
     if isinstance(value, re.Pattern):
         return mix("pattern", digest(value.pattern), digest(value.flags))
+    if isinstance(value, pathlib.PurePath):
+        kind = type(value)
+        named = digest(kind) if is_user_code(kind.__module__) else text(kind.__qualname__)
+        return mix("path", named, text(str(value)))
     if type(value) not in _SHOWN:
         return None
     shown = repr(value)
@@ -151,18 +224,26 @@ def _shown(digest: Digester, value: object) -> bytes | None:
 
 
 def _function(digest: Digester, value: types.FunctionType) -> bytes:
-    return reference(value) or _dispatched(digest, value) or function_digest(digest, value)
+    return reference(value) or _dispatched(digest, value) or digest.user_function(value)
 
 
-def function_digest(digest: Digester, value: types.FunctionType) -> bytes:
-    """Returns the digest of a Python function: code, defaults and closure, not its name."""
+def _function_digest(digest: Digester, value: types.FunctionType) -> bytes:
     return mix(
         "function",
         code_digest(value.__code__),
         digest(value.__defaults__),
         digest(value.__kwdefaults__),
-        *(_cell(digest, cell) for cell in value.__closure__ or ()),
+        *_cells(digest, value),
     )
+
+
+def _cells(digest: Digester, value: types.FunctionType) -> Iterator[bytes]:
+    filled = filled_cells(value.__code__)
+    for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+        if name in filled and type(content(cell)) in SINKS:
+            yield mix("filled", text(type(content(cell)).__name__))
+        else:
+            yield _cell(digest, cell)
 
 
 def _cell(digest: Digester, cell: types.CellType) -> bytes:
@@ -192,7 +273,9 @@ def _wrapper(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
         parts = digest.items("arguments", value.args), digest.mapping("keywords", value.keywords)
         return mix(type(value).__name__, digest(value.func), *parts)
     if isinstance(value, types.MethodType):
-        return mix("method", digest(value.__func__), digest(value.__self__))
+        return _library_method(value) or mix(
+            "method", digest(value.__func__), digest(value.__self__)
+        )
     if isinstance(value, staticmethod | classmethod):
         return mix(type(value).__name__, digest(value.__func__))
     if type(value) is property:
@@ -205,13 +288,24 @@ def _wrapper(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
     return None
 
 
+def _library_method(value: Any) -> bytes | None:  # noqa: ANN401
+    """A function of a library that is a method of an object it keeps, such as random.random."""
+    module = type(value.__self__).__module__
+    version = version_of(module)
+    name: str = value.__name__
+    found = getattr(sys.modules.get(module), name, None)
+    if version is None or type(found) is not type(value) or found != value:
+        return None
+    return mix("reference", text(version), text(module), text(name))
+
+
 def _builtin(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
     name = text(value.__name__)
     if isinstance(value, _DESCRIPTORS):
         return mix("descriptor", digest(value.__objclass__), name)
     owner = value.__self__
     if owner is not None and not isinstance(owner, types.ModuleType):
-        return mix("builtin method", digest(owner), name)
+        return _library_method(value) or mix("builtin method", digest(owner), name)
     module = owner.__name__ if owner is not None else value.__module__
     if module is None:
         raise NoIdentityError(f"the builtin function {value.__name__}")
@@ -224,12 +318,12 @@ def _module(digest: Digester, value: types.ModuleType) -> bytes:
     place = getattr(value, "__file__", None)
     content = None
     if is_user_code(name) and place is not None:
-        content = file_digest(place)
+        content = module_digest(name, place)
     return mix("module", text(name), text(version_of(name) or ""), content or b"")
 
 
 def _class(digest: Digester, value: type) -> bytes:
-    return reference(value) or classes.class_digest(digest, value)
+    return digest.known_class(value) or reference(value) or digest.user_class(value)
 
 
 def _annotation(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
@@ -253,27 +347,13 @@ def _runtime(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
     return mix("runtime", text(type(value).__qualname__)) if type(value) in _RUNTIME else None
 
 
-def _array(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
-    """Arrays, scalars and types of numpy, if it is loaded."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return None
-    if isinstance(value, numpy.dtype):
-        return mix("dtype", text(repr(value.descr if value.names else value.str)))
-    if type(value) is numpy.ndarray or isinstance(value, numpy.generic):
-        if value.dtype.hasobject:
-            raise NoIdentityError("a numpy array of objects")
-        kind = text(type(value).__name__)
-        return mix("array", kind, digest(value.dtype), digest(value.shape), value.tobytes())
-    return None
-
-
 def _enum(digest: Digester, value: enum.Enum) -> bytes:
-    return mix("enum", digest(type(value)), text(str(value._name_)), digest(value._value_))
+    name = text(str(value._name_))
+    return mix("enum", digest(type(value)), name, digest(value._value_))
 
 
 def _any(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
-    return _annotation(digest, value) or _array(digest, value) or reference(value)
+    return _annotation(digest, value) or array_digest(digest, value) or reference(value)
 
 
 _Handler = Callable[[Digester, Any], "bytes | None"]
@@ -285,8 +365,9 @@ _HANDLERS: tuple[tuple[type | tuple[type, ...], _Handler], ...] = (
     (type, _class),
     (types.ModuleType, _module),
     ((types.BuiltinFunctionType, types.MethodWrapperType, *_DESCRIPTORS), _builtin),
-    (enum.Enum, _enum),
     (types.CodeType, lambda _, value: code_digest(value)),
+    (object, objects.own_key),
+    (enum.Enum, _enum),
     (object, _wrapper),
     (object, _shown),
     (object, _runtime),

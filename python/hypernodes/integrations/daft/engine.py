@@ -69,9 +69,10 @@ class DaftEngine(NativeEngine):
             DependencyMissingError: If Daft is not installed (an ImportError).
         """
         extension.load()
-        graph = pipeline._native(output_name)
+        cache, callbacks = self._settings(pipeline)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
-        return _core.daft_run(graph, merged, output_name, *self._settings(pipeline))
+        return _core.daft_run(graph, merged, output_name, cache, callbacks)
 
     def map(
         self,
@@ -94,8 +95,8 @@ class DaftEngine(NativeEngine):
             outputs: "records", a list of dicts, or "columns", a dict of lists.
         """
         extension.load()
-        graph = pipeline._native(output_name)
         cache, callbacks = self._settings(pipeline)
+        graph = pipeline._native(output_name, cache is not None)
         merged = pipeline._merged(inputs)
         shape = self._outputs if outputs is None else outputs
         return _core.daft_map(
@@ -138,7 +139,7 @@ class DaftEngine(NativeEngine):
         for name in over or ():
             if name in merged:
                 merged[name] = _without_copy(merged[name])
-        graph = pipeline._native(output_name)
+        graph = pipeline._native(output_name, cache is not None)
         return frame.build(
             daft,
             graph,

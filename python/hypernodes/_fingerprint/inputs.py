@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""The digest of input values that the core has no encoding for."""
+
+from __future__ import annotations
+
+import types
+
+from .dependencies import Dependencies
+from .digest import NoIdentityError, mix, text
+from .values import Digester
+
+
+class InputDigester(Digester):
+    """Digests values; functions and classes of the user's count with all that they read."""
+
+    def known_class(self, cls: type) -> bytes | None:
+        """Returns what user_class would, of a class that has not changed."""
+        known = super().known_class(cls)
+        return None if known is None else mix("reaching", known, _reached(cls))
+
+    def user_class(self, cls: type) -> bytes:
+        """Returns the digest of a user's class and of what its methods read from elsewhere."""
+        return mix("reaching", super().user_class(cls), _reached(cls))
+
+    def user_function(self, function: types.FunctionType) -> bytes:
+        """Returns the digest of a user's function, its name, and what it reads from elsewhere."""
+        name = text(function.__name__)
+        return mix("reaching", name, super().user_function(function), _reached(function))
+
+
+class _Known:
+    """What a class or function reads; keeps it alive, so that no other has its id."""
+
+    def __init__(self, code: object) -> None:
+        self.code = code
+        self.dependencies = Dependencies(code)
+
+
+_MOST = 1024
+_known: dict[int, _Known] = {}
+
+
+def _reached(code: object) -> bytes:
+    known = _known.get(id(code))
+    if known is None:
+        if len(_known) >= _MOST:
+            _known.clear()
+        known = _known[id(code)] = _Known(code)
+    dependencies = known.dependencies
+    if not dependencies.hold():
+        dependencies.update()
+    if dependencies.refusal:
+        raise NoIdentityError(dependencies.refusal)
+    return dependencies.digest or b""
