@@ -298,7 +298,7 @@ def test_numpy_arrays():
 def test_what_cannot_be_digested_runs_uncached_with_one_warning(cache):
     counter = Counter()
     pipeline = Pipeline([counter.node()], cache=cache)
-    thing = object()
+    thing = (i for i in ())
     with pytest.warns(UncachedWarning, match="'counted'"):
         assert pipeline.run({"x": thing})["out"] is thing
     with warnings.catch_warnings():

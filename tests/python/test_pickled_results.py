@@ -18,6 +18,7 @@ import pytest
 from hypernodes import DiskCache, Node, Pipeline, node
 from hypernodes.cache import Cache
 from hypernodes.exceptions import UncachedWarning
+from hypernodes.fingerprint import code_hash
 from pickled import Point, Program, Signatures, producer
 
 
@@ -214,6 +215,15 @@ def test_pickle_that_cannot_be_opened_is_a_miss(program):
     assert program("fragile") == warm
     assert program("fragile", BROKEN="yes") == ["make_fragile", warm[0], "damaged 1"]
     assert program("fragile") == warm
+
+
+def test_pickling_an_object_does_not_change_the_code_of_its_class(cache):
+    class_body = {"__module__": __name__, "__qualname__": "Made"}
+    made = globals()["Made"] = type("Made", (), class_body)
+    before = code_hash(lambda: made)
+    cache.put("an object", made())
+    assert "__slotnames__" in vars(made)  # pickle's own note
+    assert code_hash(lambda: made) == before
 
 
 # What cannot be pickled ------------------------------------------------------------------------
