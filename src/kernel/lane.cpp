@@ -178,9 +178,8 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
       return &scratch;
     case State::kHit:
     case State::kPickled: {
-      std::optional<Value> value = states_[at(row)] == State::kPickled
-                                       ? unpickle(row)
-                                       : codec::decode(payload(row), type_);
+      std::optional<Value> value =
+          states_[at(row)] == State::kPickled ? unpickle(row) : codec::decode(payload(row), type_);
       if (!value) return nullptr;
       set_value(row, *std::move(value));
       return &values_[at(row)];
