@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,10 @@
 #include "hypernodes/digest.hpp"
 
 namespace hypernodes {
+
+namespace detail {
+class PickleKey;
+}  // namespace detail
 
 /// Where results are kept between runs: a map from key to record (docs/formats/record.md).
 ///
@@ -46,6 +51,10 @@ class Cache {
 
   /// The last reason why the cache could not do its work (full disk, no permission), or empty.
   virtual std::string warning() const { return {}; }
+
+  /// What signs the records of objects that only pickle can encode; null (the default): this cache
+  /// keeps no such results.
+  virtual detail::PickleKey* pickle_key() { return nullptr; }
 };
 
 /// How hard a DiskCache tries to survive a power loss. A killed process loses nothing that was put
@@ -57,14 +66,20 @@ enum class Durability {
 
 struct DiskCacheOptions {
   Durability durability = Durability::kFlush;
+  /// Whether results are kept, and read, that only Python's pickle can encode.
+  bool allow_pickle = true;
+  /// The secret that such records carry a MAC by; whoever knows it and can write into the directory
+  /// can run code here. Without one: that of the variable HYPERNODES_PICKLE_KEY, else the user's
+  /// own, from a file (docs/guide/cache.md).
+  std::optional<std::string> pickle_key = {};
 };
 
 /// Results in a directory on a local disk, in one LMDB file shared by any number of threads and
 /// processes. Copies share the open file; a directory is open once in a process, whoever asks.
 ///
-/// Errors: the constructor throws CacheError if `directory` cannot be made or opened. A damaged
-/// file
-///         is set aside as `records.mdb.damaged-<n>` and a new one begun.
+/// Errors: the constructor throws CacheError if `directory` cannot be made or opened, or for a
+///         pickle key of fewer than 16 bytes. A damaged file is set aside as
+///         `records.mdb.damaged-<n>` and a new one begun.
 /// Cost:   a batch of sorted keys is one pass: 0.3 to 1 us a record.
 class DiskCache final : public Cache {
  public:
@@ -75,6 +90,7 @@ class DiskCache final : public Cache {
   void clear() override;
   void flush() override;
   std::string warning() const override;
+  detail::PickleKey* pickle_key() override;
 
   const std::filesystem::path& directory() const;
   const DiskCacheOptions& options() const;

@@ -58,8 +58,11 @@ class _Outputs(tuple[Any, ...]):
 class DiskCache(Cache):
     """Results in a directory, shared by any number of threads and processes.
 
-    It pickles to its path and opens again where it lands. Other keys than signatures are accepted,
-    too. A killed process loses nothing that was put; damage is a miss.
+    It pickles to its path and options and opens again where it lands. Other keys than signatures
+    are accepted, too. A killed process loses nothing that was put; damage is a miss.
+
+    Data is stored as data. Any other object is pickled, and its record signed with a secret key: a
+    pickle that was not written by somebody who has the key is a miss, and never opened.
 
     >>> import tempfile
     >>> cache = DiskCache(Path(tempfile.mkdtemp()) / "results")
@@ -68,14 +71,35 @@ class DiskCache(Cache):
     ([1, 2.5, None], False, None)
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        pickle_key: bytes | str | None = None,
+        allow_pickle: bool = True,
+    ) -> None:
         """Opens `path`, which is made with its parents if it is not there.
 
+        Args:
+            path: The directory.
+            pickle_key: The secret that signs pickled results, 16 bytes or more; text stands for its
+                UTF-8. By default that of the environment variable HYPERNODES_PICKLE_KEY, else the
+                user's own, from a file that is made when first needed. Several machines or users
+                that share a cache need one in common. Whoever knows it and can write into the
+                directory can run code here. It travels when this object is pickled.
+            allow_pickle: False to neither write nor read pickles: results that are no data are then
+                not cached.
+
         Raises:
-            CacheError: If the directory cannot be made or opened.
+            CacheError: If the directory cannot be made or opened, or the key is too short.
         """
         self._path = Path(path)
-        self._opened: _core.DiskStore | None = _core.DiskStore(str(self._path))
+        self._pickle_key = pickle_key.encode() if isinstance(pickle_key, str) else pickle_key
+        self._allow_pickle = allow_pickle
+        self._opened: _core.DiskStore | None = self._open()
+
+    def _open(self) -> _core.DiskStore:
+        return _core.DiskStore(str(self._path), self._allow_pickle, self._pickle_key)
 
     @property
     def path(self) -> Path:
@@ -83,9 +107,14 @@ class DiskCache(Cache):
         return self._path
 
     @property
+    def allow_pickle(self) -> bool:
+        """Whether results that are no data are pickled."""
+        return self._allow_pickle
+
+    @property
     def _store(self) -> _core.DiskStore:
         if self._opened is None:
-            self._opened = _core.DiskStore(str(self._path))
+            self._opened = self._open()
         return self._opened
 
     def get(self, signature: str) -> Any:  # noqa: ANN401
@@ -96,7 +125,7 @@ class DiskCache(Cache):
         """Stores `output`, which is then visible to every process.
 
         Raises:
-            TypeError: If `output` is of a type that has no data-only encoding.
+            TypeError: If `output` is no data and cannot be pickled, or may not be.
         """
         self._store.put(signature, output)
 
@@ -121,5 +150,5 @@ class DiskCache(Cache):
         return f"DiskCache({str(self._path)!r})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """The path: a handle cannot travel."""
-        return {"_path": self._path.absolute(), "_opened": None}
+        """Path and options: a handle cannot travel. A key that was given travels, no other does."""
+        return {**self.__dict__, "_path": self._path.absolute(), "_opened": None}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "bindings/caches.hpp"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
@@ -10,7 +11,9 @@
 #include <vector>
 
 #include "bindings/object_codec.hpp"
+#include "bindings/object_pickle.hpp"
 #include "bindings/to_python.hpp"
+#include "cache/pickle_key.hpp"
 #include "cache/record.hpp"
 #include "hypernodes/error.hpp"
 #include "kernel/node_record.hpp"
@@ -18,42 +21,50 @@
 namespace hypernodes::python {
 namespace {
 
-/// The record of one output, or of each item of several. False if a value has no encoding.
-bool make_record(const Digest& key, std::span<const nb::object> values, std::string& record) {
+/// The record of one output, or of each item of several. False if a value has no encoding or may
+/// not be pickled, with the reason in `why`.
+bool make_record(const Digest& key, std::span<const nb::object> values, detail::PickleKey& pickle,
+                 std::string& record, std::string* why) {
   std::vector<std::string> payloads(values.size());
   std::vector<EncodedOutput> outputs(values.size());
   std::string canonical;
+  std::string_view secret;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    canonical.clear();
-    bool unordered = false;
-    if (!encode_object(values[i].ptr(), false, payloads[i], &unordered) ||
-        !encode_object(values[i].ptr(), true, canonical, &unordered)) {
+    const auto encode = [&](bool in_canonical_form, std::string& out, bool* unordered) {
+      return encode_object(values[i].ptr(), in_canonical_form, out, unordered);
+    };
+    if (encode_output(encode, payloads[i], canonical, &outputs[i])) continue;
+    if (secret.empty()) secret = pickle.for_writing(why);
+    payloads[i].assign(1, kPickleMark);
+    if (secret.empty() || !pickle_value(object_value(values[i].ptr()), payloads[i], why)) {
       return false;
     }
-    outputs[i] = {Digest::of_value(canonical), payloads[i]};
+    Digest digest = outputs[i].digest;
+    if (!Lane::known(digest)) digest = digest_of_pickle(key, payloads[i]);
+    outputs[i] = {digest, payloads[i], /*pickled=*/true};
   }
-  append_outputs(key, 0, outputs, record);
+  append_outputs(key, 0, outputs, record, secret);
   return true;
 }
 
-nb::object decoded(std::string_view payload) {
+nb::object decoded(const EncodedOutput& output) {
   Value value;
-  return decode_object(payload, &value) ? to_python(value) : nb::object();
+  const bool sound = output.pickled ? unpickle_value(output.payload.substr(1), &value)
+                                    : decode_object(output.payload, &value);
+  return sound ? to_python(value) : nb::object();
 }
 
-/// What a record holds: a value, or several in a list. Empty if it is damaged.
-std::vector<nb::object> read_record(const Digest& key, std::string_view bytes, bool* several) {
-  constexpr std::size_t kMost = 256;
-  const std::optional<Record> record = parse_record(key, bytes);
-  if (!record || record->codec != Codec::kValue) return {};
-  *several = record->value == Digest{};  // no value has this digest
+/// What a record holds: a value, or several in a list. Empty if it is damaged. REQUIRES: nobody
+/// else can write to `bytes`.
+std::vector<nb::object> read_record(const Digest& key, std::string_view bytes,
+                                    detail::PickleKey& pickle, bool* several) {
   std::vector<EncodedOutput> outputs;
-  std::size_t count = *several ? 2 : 1;
-  while (count <= kMost && !parse_outputs(key, bytes, count, outputs)) ++count;
-  if (count > kMost) return {};
+  const std::string_view secret = claims_pickle(bytes) ? pickle.for_reading() : std::string_view();
+  if (!parse_outputs(key, bytes, kAnyCount, outputs, secret)) return {};
+  *several = outputs.size() != 1;
   std::vector<nb::object> values;
   for (const EncodedOutput& output : outputs) {
-    values.push_back(decoded(output.payload));
+    values.push_back(decoded(output));
     if (!values.back().is_valid()) return {};
   }
   return values;
@@ -74,25 +85,27 @@ Digest key_of(const std::string& text) {
   return Digest::parse(text, &key) ? key : Digest::of_bytes("hypernodes text key\n" + text);
 }
 
+/// A copy of the record of `key`, which only this process can write to; empty if there is none.
+std::string record_of(DiskCache& cache, const Digest& key) {
+  std::string bytes;
+  const nb::gil_scoped_release others_may_run;
+  cache.get_many({&key, 1}, [&](std::size_t, std::string_view record) { bytes = record; });
+  return bytes;
+}
+
 bool has_key(DiskCache& self, const std::string& key) {
   const Digest digest = key_of(key);
-  bool found = false;
-  const nb::gil_scoped_release others_may_run;
-  self.get_many({&digest, 1}, [&](std::size_t, std::string_view record) {
-    found = parse_record(digest, record).has_value();
-  });
-  return found;
+  const std::string bytes = record_of(self, digest);
+  const std::string_view secret =
+      claims_pickle(bytes) ? self.pickle_key()->for_reading() : std::string_view();
+  return parse_record(digest, bytes, secret).has_value();
 }
 
 nb::object get_key(DiskCache& self, const std::string& key) {
   const Digest digest = key_of(key);
-  std::string bytes;
-  {
-    const nb::gil_scoped_release others_may_run;
-    self.get_many({&digest, 1}, [&](std::size_t, std::string_view record) { bytes = record; });
-  }
+  const std::string bytes = record_of(self, digest);
   bool several = false;
-  const std::vector<nb::object> values = read_record(digest, bytes, &several);
+  const std::vector<nb::object> values = read_record(digest, bytes, *self.pickle_key(), &several);
   if (values.empty()) return nb::none();
   return several ? tuple_of(values) : values.front();
 }
@@ -100,14 +113,21 @@ nb::object get_key(DiskCache& self, const std::string& key) {
 void put_key(DiskCache& self, const std::string& key, nb::handle value) {
   const Digest digest = key_of(key);
   const nb::object one = nb::borrow(value);
-  std::string bytes;
-  if (!make_record(digest, {&one, 1}, bytes)) {
-    throw TypeError("The cache cannot store " + type_text(value), "key '" + key + "'",
-                    "put numbers, text, bytes, lists, tuples, dicts, sets or arrays of them");
+  std::string bytes, why;
+  if (!make_record(digest, {&one, 1}, *self.pickle_key(), bytes, &why)) {
+    throw TypeError("The cache cannot store " + type_text(value) + ": " + why, "key '" + key + "'",
+                    "put data, or objects that pickle in a cache that allows it");
   }
   const std::string_view record = bytes;
   const nb::gil_scoped_release others_may_run;
   self.put_many({&digest, 1}, {&record, 1});
+}
+
+/// Signs the records between the kernel and caches written in Python, which leave the process only
+/// as the values that those caches get.
+detail::PickleKey& process_key() {
+  static const std::unique_ptr<detail::PickleKey> key = detail::PickleKey::ephemeral();
+  return *key;
 }
 
 /// A cache written in Python: one entry for each node result, its value the Python value; several
@@ -133,8 +153,8 @@ class PythonCache final : public Cache {
         } else {
           values.push_back(value);
         }
-        std::string record;
-        if (make_record(keys[i], values, record)) visit(i, record);
+        std::string record, why;
+        if (make_record(keys[i], values, process_key(), record, &why)) visit(i, record);
       });
     }
   }
@@ -144,7 +164,8 @@ class PythonCache final : public Cache {
     for (std::size_t i = 0; i < keys.size(); ++i) {
       guarded([&] {
         bool several = false;
-        const std::vector<nb::object> values = read_record(keys[i], records[i], &several);
+        const std::vector<nb::object> values =
+            read_record(keys[i], records[i], process_key(), &several);
         if (values.empty()) return;
         nb::object value = values.front();
         if (several) {
@@ -166,6 +187,8 @@ class PythonCache final : public Cache {
     return warning_;
   }
 
+  detail::PickleKey* pickle_key() override { return &process_key(); }
+
   nb::object object() const { return to_python(cache_); }
 
  private:
@@ -174,8 +197,12 @@ class PythonCache final : public Cache {
     try {
       work();
     } catch (const nb::python_error& error) {
+      if (!error.matches(PyExc_Exception)) throw;
+      const nb::object text = nb::str(error.value());
       const std::lock_guard lock(mutex_);
-      warning_ = error.what();
+      warning_ = "cache " + type_text(object()) +
+                 " failed, which counts as a miss: " + type_text(error.value()) + ": " +
+                 std::string(text_of(text));
     }
   }
 
@@ -210,8 +237,14 @@ nb::object cache_object(Cache* cache) {
 void bind_caches(nb::module_& module) {
   nb::class_<DiskCache>(module, "DiskStore")
       .def(
-          "__init__", [](DiskCache* self, const std::string& path) { new (self) DiskCache(path); },
-          nb::arg("path"))
+          "__init__",
+          [](DiskCache* self, const std::string& path, bool allow_pickle,
+             const std::optional<nb::bytes>& pickle_key) {
+            DiskCacheOptions options{.allow_pickle = allow_pickle};
+            if (pickle_key) options.pickle_key.emplace(pickle_key->c_str(), pickle_key->size());
+            new (self) DiskCache(path, options);
+          },
+          nb::arg("path"), nb::arg("allow_pickle"), nb::arg("pickle_key").none())
       .def("has", has_key, nb::arg("key"))
       .def("get", get_key, nb::arg("key"))
       .def("put", put_key, nb::arg("key"), nb::arg("value").none())

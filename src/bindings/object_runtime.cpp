@@ -5,6 +5,7 @@
 
 #include "bindings/object_cast.hpp"
 #include "bindings/object_codec.hpp"
+#include "bindings/object_pickle.hpp"
 #include "bindings/python.hpp"
 #include "values/object_runtime.hpp"
 
@@ -64,6 +65,16 @@ bool decode(std::string_view encoded, Value* out) {
   return decode_object(encoded, out);
 }
 
+bool pickle(const Value& value, std::string& out, std::string* why) {
+  const Locked lock;
+  return pickle_value(value, out, why);
+}
+
+bool unpickle(std::string_view pickle, Value* out) {
+  const Locked lock;
+  return unpickle_value(pickle, out);
+}
+
 Value cast(void* object, const Type& type) {
   const Locked lock;
   return cast_object(static_cast<PyObject*>(object), type);
@@ -81,6 +92,8 @@ constexpr detail::ObjectRuntime kRuntime{
     .encode = encode,
     .refusal = encode_refusal,
     .decode = decode,
+    .pickle = pickle,
+    .unpickle = unpickle,
     .cast = cast,
     .cast_many = cast_many,
     .equal = equal,

@@ -3,22 +3,36 @@
 #include <utility>
 
 #include "cache/lmdb_store.hpp"
+#include "cache/pickle_key.hpp"
 #include "hypernodes/cache.hpp"
 
 namespace hypernodes {
 
+namespace fs = std::filesystem;
+
 /// What copies of a DiskCache share: the process's store and how this cache uses it.
 class DiskCache::Environment {
  public:
-  Environment(std::shared_ptr<LmdbStore> opened, DiskCacheOptions chosen)
-      : store(std::move(opened)), options(chosen) {}
+  Environment(std::unique_ptr<detail::PickleKey> chosen_key, const fs::path& directory,
+              DiskCacheOptions chosen)
+      : key(std::move(chosen_key)), store(LmdbStore::open(directory)), options(std::move(chosen)) {}
 
+  const std::unique_ptr<detail::PickleKey> key;
   const std::shared_ptr<LmdbStore> store;
   const DiskCacheOptions options;
 };
 
-DiskCache::DiskCache(const std::filesystem::path& directory, DiskCacheOptions options)
-    : environment_(std::make_shared<Environment>(LmdbStore::open(directory), options)) {}
+namespace {
+
+std::unique_ptr<detail::PickleKey> key_of(const DiskCacheOptions& options) {
+  if (options.allow_pickle) return detail::PickleKey::choose(options.pickle_key);
+  return detail::PickleKey::none("this cache does not allow pickles (allow_pickle=False)");
+}
+
+}  // namespace
+
+DiskCache::DiskCache(const fs::path& directory, DiskCacheOptions options)
+    : environment_(std::make_shared<Environment>(key_of(options), directory, options)) {}
 
 void DiskCache::get_many(std::span<const Digest> keys, const Visitor& visit) {
   environment_->store->get_many(keys, visit);
@@ -34,9 +48,9 @@ void DiskCache::flush() { environment_->store->flush(); }
 
 std::string DiskCache::warning() const { return environment_->store->warning(); }
 
-const std::filesystem::path& DiskCache::directory() const {
-  return environment_->store->directory();
-}
+detail::PickleKey* DiskCache::pickle_key() { return environment_->key.get(); }
+
+const fs::path& DiskCache::directory() const { return environment_->store->directory(); }
 
 const DiskCacheOptions& DiskCache::options() const { return environment_->options; }
 

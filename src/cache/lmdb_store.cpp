@@ -156,11 +156,22 @@ struct LmdbStore::Opened {
 
   std::mutex warning_mutex;
   std::string warning;
+  bool put_failed = false;          // the warning is about that
+  std::atomic<bool> warned{false};  // there is a warning: spares the lock if there is none
 
   void warn(std::string text) {
     if (text.empty()) return;
     const std::lock_guard lock{warning_mutex};
     warning = std::move(text);
+    warned.store(true, std::memory_order_relaxed);
+  }
+  void note_put(bool stored) {
+    const std::lock_guard lock{warning_mutex};
+    if (stored && put_failed) {
+      warning.clear();
+      warned.store(false, std::memory_order_relaxed);
+    }
+    put_failed = !stored;
   }
 };
 
@@ -401,6 +412,7 @@ void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::stri
           cursor.close();  // the end of a writing transaction would free it a second time
           return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
         });
+    opened().note_put(stored);
     if (!stored) return;
   }
 }
@@ -435,6 +447,9 @@ std::uint64_t LmdbStore::size() {
 }
 
 std::string LmdbStore::warning() {
+  // acquire: pairs with the release in opened().
+  const Opened* const current = opened_.load(std::memory_order_acquire);
+  if (current != nullptr && !current->warned.load(std::memory_order_relaxed)) return {};
   Opened& mine = opened();
   const std::lock_guard lock{mine.warning_mutex};
   return mine.warning;

@@ -33,10 +33,10 @@ std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContex
   try {
     failure = Execution(batch, frame, context, session, order).run();
   } catch (...) {
-    session.commit();  // what was finished before a callback threw
+    session.commit(context);  // what was finished before a callback threw
     throw;
   }
-  session.commit();
+  session.commit(context);
   return failure;
 }
 
@@ -45,7 +45,7 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
   Session session;
   Execution execution(batch, frame, context, session, Order::kNodes);
   Column column = execution.read(slot, batch.graph.slot_type(slot), batch.rows, failure);
-  session.commit();
+  session.commit(context);
   return column;
 }
 

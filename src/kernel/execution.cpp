@@ -18,8 +18,12 @@ WriteBehind& Session::writes(Cache& cache) {
   return writes_.emplace_back(cache);
 }
 
-void Session::commit() {
-  for (WriteBehind& writes : writes_) writes.commit();
+void Session::commit(RunContext& context) {
+  for (WriteBehind& writes : writes_) {
+    writes.commit();
+    const std::string warning = writes.cache().warning();
+    if (!warning.empty()) context.warn(warning);
+  }
 }
 
 Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Session& session,

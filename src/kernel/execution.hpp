@@ -29,7 +29,8 @@ inline double seconds_since(Clock::time_point start) {
 class Session {
  public:
   WriteBehind& writes(Cache& cache);
-  void commit();
+  /// Commits, and warns of the caches that could not do their work.
+  void commit(RunContext& context);
 
  private:
   std::deque<WriteBehind> writes_;
@@ -70,7 +71,9 @@ class Execution {
   bool add_bound(const NestedPipeline& nested, StepState& state);
   bool make_key(StepState& state, std::int64_t row);
   void look_up(StepState& state, const Rows& rows);
-  void take_hit(StepState& state, std::size_t output, std::int64_t row, const EncodedOutput& found);
+  /// Makes the outputs of `row` hits of the `record` found under its `key`. False if it is damaged.
+  bool take_record(StepState& state, std::int64_t row, const Digest& key, std::string_view record,
+                   std::vector<EncodedOutput>& outputs);
   bool take_computed(StepState& state, std::int64_t row);
 
   // One row.
@@ -105,6 +108,12 @@ class Execution {
   void find_varying();
   void keep(StepState& state, const Rows& rows, const BatchResult& result,
             std::int64_t nanoseconds);
+  /// Whether a row's result can be stored: its node is cached and its key known, else it warns.
+  bool keyed(const StepState& state, std::int64_t row);
+  /// Pickles an output, which encode_output() found no encoding for, into `payload`. False if it
+  /// cannot be stored; a warning says why.
+  bool pickle(StepState& state, std::int64_t row, const Value& value, std::string& payload,
+              EncodedOutput* out);
   void store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
              std::int64_t nanoseconds);
 
@@ -157,6 +166,7 @@ class Execution {
   std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;
+  std::string_view secret_;  ///< By which pickled results are written; empty before the first.
   std::vector<EncodedOutput> encoded_;
 };
 

@@ -3,7 +3,9 @@
 
 #include <utility>
 
+#include "hypernodes/error.hpp"
 #include "values/codec.hpp"
+#include "values/object_runtime.hpp"
 
 namespace hypernodes {
 namespace {
@@ -58,8 +60,8 @@ void Lane::start(const Type& type, std::int64_t rows) {
   digested_ = true;
 }
 
-void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest) {
-  states_[at(row)] = State::kHit;
+void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest, State state) {
+  states_[at(row)] = state;
   set_digest(row, digest);
   if (payloads_.empty()) {
     if (payload.empty()) return;
@@ -95,7 +97,8 @@ void Lane::set_computed(Column column, const std::vector<std::int64_t>& rows) {
 
 void Lane::copy_row(std::int64_t from, std::int64_t to) {
   const State state = states_[at(from)];
-  if (state == State::kHit && !payloads_.empty()) payloads_[at(to)] = payloads_[at(from)];
+  const bool hit = state == State::kHit || state == State::kPickled;
+  if (hit && !payloads_.empty()) payloads_[at(to)] = payloads_[at(from)];
   if (state == State::kValue) values_[at(to)] = values_[at(from)];
   if (state == State::kComputed) index_[at(to)] = index_[at(from)];
   states_[at(to)] = state;
@@ -142,6 +145,17 @@ std::string_view Lane::payload(std::int64_t row) const {
   return digests_[at(row)].significant().substr(1);
 }
 
+std::optional<Value> Lane::unpickle(std::int64_t row) const {
+  const detail::ObjectRuntime* const runtime = detail::object_runtime();
+  Value value;
+  if (runtime == nullptr || !runtime->unpickle(payload(row).substr(1), &value)) return std::nullopt;
+  try {
+    return value.cast(type_);
+  } catch (const TypeError&) {
+    return std::nullopt;
+  }
+}
+
 const Value* Lane::value(std::int64_t row, Value& scratch) {
   switch (kind_) {
     case Kind::kConstant:
@@ -162,8 +176,10 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
       }
       scratch = column_[index_[at(row)]];
       return &scratch;
-    case State::kHit: {
-      std::optional<Value> value = codec::decode(payload(row), type_);
+    case State::kHit:
+    case State::kPickled: {
+      std::optional<Value> value =
+          states_[at(row)] == State::kPickled ? unpickle(row) : codec::decode(payload(row), type_);
       if (!value) return nullptr;
       set_value(row, *std::move(value));
       return &values_[at(row)];
@@ -216,6 +232,13 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
         break;
       case State::kHit:
         good = codec::decode(payload(row), builder);
+        break;
+      case State::kPickled:
+        if (const std::optional<Value> value = unpickle(row)) {
+          builder.append(*value);
+        } else {
+          good = false;
+        }
         break;
       default:
         good = false;

@@ -25,6 +25,7 @@ class Lane {
   enum class State : std::uint8_t {
     kEmpty,
     kHit,       ///< An encoded value from the cache.
+    kPickled,   ///< A pickle from the cache, whose MAC was verified.
     kValue,     ///< A value.
     kComputed,  ///< A row of the computed column.
   };
@@ -53,8 +54,10 @@ class Lane {
   static bool holds(const Digest& digest, std::string_view payload) {
     return digest.bytes[0] == payload.size() && digest.significant().substr(1) == payload;
   }
-  /// `payload` must outlive the lane; an empty one means that `digest` holds it.
-  void set_hit(std::int64_t row, std::string_view payload, const Digest& digest);
+  /// `payload` must outlive the lane; an empty one means that `digest` holds it. `state` is kHit,
+  /// or kPickled for a payload of kPickleMark and a pickle.
+  void set_hit(std::int64_t row, std::string_view payload, const Digest& digest,
+               State state = State::kHit);
   void set_value(std::int64_t row, Value value);
   /// Rows `rows[i]` take row i of `column`, as far as it goes.
   void set_computed(Column column, const std::vector<std::int64_t>& rows);
@@ -80,8 +83,10 @@ class Lane {
   enum class Kind : std::uint8_t { kUnset, kConstant, kColumn, kRows };
 
   void digest_column();
-  /// The encoded value of a hit.
+  /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
+  /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
+  std::optional<Value> unpickle(std::int64_t row) const;
 
   Kind kind_ = Kind::kUnset;
   Type type_ = hypernodes::Kind::kObject;

@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "cache/pickle_key.hpp"
+#include "cache/record.hpp"
 #include "values/codec.hpp"
 #include "values/object_runtime.hpp"
 
@@ -68,15 +70,8 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!make_key(state, row)) continue;
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
-    if (const auto waiting = writes_->find(key)) {
-      if (parse_outputs(key, *waiting, state.outputs(), outputs)) {
-        for (std::size_t i = 0; i < outputs.size(); ++i) {
-          take_hit(state, i, row, outputs[i]);
-        }
-        ++state.cached;
-        continue;
-      }
-    }
+    const auto waiting = writes_->find(key);
+    if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
     wanted.push_back(row);
     keys.push_back(key);
   }
@@ -84,21 +79,67 @@ void Execution::look_up(StepState& state, const Rows& rows) {
 
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    if (!parse_outputs(keys[index], record, state.outputs(), outputs)) {
+    // Not the row's own copy of the key: the store has just read this one.
+    if (!take_record(state, wanted[index], keys[index], record, outputs)) {
       context_.count_damaged();
-      return;
     }
-    for (std::size_t i = 0; i < outputs.size(); ++i) take_hit(state, i, wanted[index], outputs[i]);
-    ++state.cached;
   });
 }
 
-void Execution::take_hit(StepState& state, std::size_t output, std::int64_t row,
-                         const EncodedOutput& found) {
-  // The store's bytes live during the visit only.
-  const bool held = Lane::holds(found.digest, found.payload);
-  output_lane(state, output)
-      .set_hit(row, held ? std::string_view() : batch_.payloads.keep(found.payload), found.digest);
+bool Execution::take_record(StepState& state, std::int64_t row, const Digest& key,
+                            std::string_view record, std::vector<EncodedOutput>& outputs) {
+  const bool plain = parse_outputs(key, record, state.outputs(), outputs);
+  if (!plain) {
+    if (!claims_pickle(record)) return false;
+    detail::PickleKey* const pickle_key = frame_.cache->pickle_key();
+    if (pickle_key == nullptr || detail::object_runtime() == nullptr) return false;
+    record = batch_.payloads.keep(record);
+    const std::string_view secret = pickle_key->for_reading();
+    if (!parse_outputs(key, record, state.outputs(), outputs, secret)) return false;
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const EncodedOutput& found = outputs[i];
+    std::string_view payload;
+    if (!Lane::holds(found.digest, found.payload)) {
+      // The store's bytes live during the visit only.
+      payload = plain ? batch_.payloads.keep(found.payload) : found.payload;
+    }
+    output_lane(state, i).set_hit(row, payload, found.digest,
+                                  found.pickled ? Lane::State::kPickled : Lane::State::kHit);
+  }
+  ++state.cached;
+  return true;
+}
+
+bool Execution::keyed(const StepState& state, std::int64_t row) {
+  return state.keys_of && Lane::known(state.keys[at(row)]);
+}
+
+bool Execution::pickle(StepState& state, std::int64_t row, const Value& value, std::string& payload,
+                       EncodedOutput* out) {
+  if (!keyed(state, row)) return false;  // only a result that is stored is worth a pickle
+  detail::PickleKey* const key = frame_.cache->pickle_key();
+  const detail::ObjectRuntime* const runtime = detail::object_runtime();
+  const std::string node = "node '" + state.node().name() + "' is not cached: ";
+  if (key == nullptr || runtime == nullptr) {
+    context_.warn(node + "its result has a type that the cache cannot store");
+    return false;
+  }
+  std::string why;
+  if (secret_.empty()) secret_ = key->for_writing(&why);
+  if (secret_.empty()) {
+    context_.warn("results that must be pickled are not cached: " + why);
+    return false;
+  }
+  payload.assign(1, kPickleMark);
+  if (!runtime->pickle(value, payload, &why)) {
+    context_.warn(node + why);
+    return false;
+  }
+  out->payload = payload;
+  out->pickled = true;
+  if (!Lane::known(out->digest)) out->digest = digest_of_pickle(state.keys[at(row)], payload);
+  return true;
 }
 
 bool Execution::take_computed(StepState& state, std::int64_t row) {
@@ -112,11 +153,10 @@ bool Execution::take_computed(StepState& state, std::int64_t row) {
 
 void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
                       std::int64_t nanoseconds) {
-  if (!state.keys_of) return;
-  if (!Lane::known(state.keys[at(row)])) return;
+  if (!keyed(state, row)) return;
   const Digest& key = state.keys[at(row)];
   writes_->add(key, [&](std::string& out) {
-    append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out);
+    append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out, secret_);
   });
   if (order_ == Order::kRows) state.computed.insert(key, row);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/node_record.hpp"
 
+#include <algorithm>
+
 #include "cache/record.hpp"
 #include "values/codec.hpp"
 
@@ -22,7 +24,31 @@ bool take_digest(codec::Reader& reader, Digest* digest) {
   return true;
 }
 
+bool begins_with_mark(std::string_view payload) {
+  return !payload.empty() && payload.front() == kPickleMark;
+}
+
+/// The outputs of a record with several of them.
+bool split(std::string_view payload, std::size_t count, std::vector<EncodedOutput>& outputs) {
+  codec::Reader reader(payload);
+  outputs.clear();
+  while (reader.ok() && (count == kAnyCount ? !reader.at_end() : outputs.size() < count)) {
+    EncodedOutput& output = outputs.emplace_back();
+    if (!take_digest(reader, &output.digest)) return false;
+    output.payload = reader.take(reader.varint());
+  }
+  return reader.ok() && reader.at_end();
+}
+
 }  // namespace
+
+Digest digest_of_pickle(const Digest& key, std::string_view payload) {
+  std::string text(1, kPickleMark);
+  for (const Digest& part : {key, Digest::of_bytes(payload)}) {
+    text.append(reinterpret_cast<const char*>(part.bytes.data()), part.bytes.size());
+  }
+  return Digest::of_value(text);
+}
 
 KeyMaker::KeyMaker(const Node& node) {
   // Exactly one block of SHA-256, so that a row of small inputs costs one more.
@@ -40,13 +66,17 @@ Digest KeyMaker::key(std::span<const Digest* const> inputs) const {
 }
 
 void append_outputs(const Digest& key, std::uint64_t cost_ns,
-                    std::span<const EncodedOutput> outputs, std::string& out) {
+                    std::span<const EncodedOutput> outputs, std::string& out,
+                    std::string_view secret) {
   Record record;
   record.cost_ns = cost_ns;
+  const bool pickled = std::any_of(outputs.begin(), outputs.end(),
+                                   [](const EncodedOutput& output) { return output.pickled; });
+  if (pickled) record.codec = Codec::kPickle;
   if (outputs.size() == 1) {
     record.value = outputs[0].digest;
     record.payload = outputs[0].payload;
-    append_record(key, record, out);
+    append_record(key, record, out, secret);
     return;
   }
   std::string payload;
@@ -56,24 +86,29 @@ void append_outputs(const Digest& key, std::uint64_t cost_ns,
     payload += output.payload;
   }
   record.payload = payload;
-  append_record(key, record, out);
+  append_record(key, record, out, secret);
 }
 
 bool parse_outputs(const Digest& key, std::string_view bytes, std::size_t count,
-                   std::vector<EncodedOutput>& outputs) {
-  const std::optional<Record> record = parse_record(key, bytes);
-  if (!record || record->codec != Codec::kValue) return false;
-  outputs.resize(count);
-  if (count == 1) {
-    outputs[0] = {record->value, record->payload};
-    return true;
+                   std::vector<EncodedOutput>& outputs, std::string_view secret) {
+  const std::optional<Record> record = parse_record(key, bytes, secret);
+  if (!record) return false;
+  const bool pickles = record->codec == Codec::kPickle;
+  bool several = count != 1;
+  // No value has the digest that records of several outputs have.
+  if (count == kAnyCount || pickles) several = record->value == Digest{};
+  if (count != kAnyCount && several != (count != 1)) return false;
+  if (several) {
+    if (!split(record->payload, count, outputs)) return false;
+  } else {
+    outputs.resize(1);
+    outputs[0].digest = record->value;
+    outputs[0].payload = record->payload;
   }
-  codec::Reader reader(record->payload);
-  for (EncodedOutput& output : outputs) {
-    if (!take_digest(reader, &output.digest)) return false;
-    output.payload = reader.take(reader.varint());
-  }
-  return reader.ok() && reader.at_end();
+  return std::all_of(outputs.begin(), outputs.end(), [&](EncodedOutput& output) {
+    output.pickled = begins_with_mark(output.payload);
+    return pickles || !output.pickled;
+  });
 }
 
 }  // namespace hypernodes

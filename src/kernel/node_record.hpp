@@ -16,10 +16,14 @@
 /// Keys and records of node results (docs/formats/keys.md, record.md).
 namespace hypernodes {
 
+/// First byte of the payload of a pickled output; the pickle follows. No value encoding begins so.
+inline constexpr char kPickleMark = '\xFF';
+
 /// One output of a node on its way to or from a record.
 struct EncodedOutput {
   Digest digest;
   std::string_view payload;
+  bool pickled = false;  ///< The payload is kPickleMark and a pickle, else a value encoding.
 };
 
 /// A result as it goes into a record, in `payload`; `canonical` is scratch. False if it has no
@@ -31,16 +35,22 @@ bool encode_output(Encode&& encode, std::string& payload, std::string& canonical
   payload.clear();
   bool unordered = false;
   const bool stored = encode(/*canonical=*/false, payload, &unordered);
-  out->payload = payload;
+  *out = {Lane::kUnknown, payload};
   if (stored && !unordered) {
     out->digest = Digest::of_value(payload);
     return true;
   }
   canonical.clear();
   const bool digested = encode(/*canonical=*/true, canonical, &unordered);
-  out->digest = digested ? Digest::of_value(canonical) : Lane::kUnknown;
+  if (digested) out->digest = Digest::of_value(canonical);
   return stored && digested;
 }
+
+/// The digest of a result of the row with `key` that has no canonical encoding, only a pickle.
+///
+/// Pickles alone do not do: they name the classes of objects but not their code, so the same bytes
+/// may mean something else after an edit, which the key of the row that made them tells.
+Digest digest_of_pickle(const Digest& key, std::string_view payload);
 
 /// Makes the keys of one node. What its rows share is hashed once, each key adds the inputs'
 /// digests.
@@ -56,12 +66,17 @@ class KeyMaker {
   Sha256 state_;
 };
 
-/// Appends the record of a node's outputs under `key`.
+/// Appends the record of a node's outputs under `key`; `secret` is needed if one is pickled.
 void append_outputs(const Digest& key, std::uint64_t cost_ns,
-                    std::span<const EncodedOutput> outputs, std::string& out);
+                    std::span<const EncodedOutput> outputs, std::string& out,
+                    std::string_view secret = {});
 
-/// Reads a record of `count` outputs; false if it is not one. Payloads borrow from `bytes`.
+/// As many outputs as the record has.
+inline constexpr std::size_t kAnyCount = 0;
+
+/// Reads a record of `count` outputs; false if it is not one, or has a pickled output and no MAC
+/// by `secret`. Payloads borrow from `bytes`, which claims_pickle() says where to have.
 bool parse_outputs(const Digest& key, std::string_view bytes, std::size_t count,
-                   std::vector<EncodedOutput>& outputs);
+                   std::vector<EncodedOutput>& outputs, std::string_view secret = {});
 
 }  // namespace hypernodes

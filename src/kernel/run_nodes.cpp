@@ -247,20 +247,16 @@ void Execution::keep(StepState& state, const Rows& rows, const BatchResult& resu
     const std::int64_t row = rows[at(i)];
     bool encodable = true;
     for (std::size_t j = 0; j < state.outputs(); ++j) {
-      const bool good = encode_output(
-          [&](bool canonical, std::string& out, bool* unordered) {
-            return codec::encode(result.outputs[j], i, canonical, out, unordered);
-          },
-          payloads.empty() ? scratch_ : payloads[j], canonical_, &encoded_[j]);
+      std::string& payload = payloads.empty() ? scratch_ : payloads[j];
+      encodable &= encode_output(
+                       [&](bool canonical, std::string& out, bool* unordered) {
+                         return codec::encode(result.outputs[j], i, canonical, out, unordered);
+                       },
+                       payload, canonical_, &encoded_[j]) ||
+                   pickle(state, row, result.outputs[j][i], payload, &encoded_[j]);
       output_lane(state, j).set_digest(row, encoded_[j].digest);
-      encodable &= good;
     }
-    if (encodable) {
-      store(state, row, encoded_, per_row);
-    } else if (state.keys_of) {
-      context_.warn("node '" + state.node().name() +
-                    "' is not cached: its result has a type that the cache cannot store");
-    }
+    if (encodable) store(state, row, encoded_, per_row);
   }
 }
 

@@ -169,21 +169,17 @@ void Execution::keep(StepState& state, std::int64_t row, Value* outputs, std::in
   std::vector<std::string> payloads(state.outputs() > 1 ? state.outputs() : 0);
   encoded_.resize(state.outputs());
   for (std::size_t i = 0; i < state.outputs(); ++i) {
-    const bool good = encode_output(
-        [&](bool canonical, std::string& out, bool* unordered) {
-          return codec::encode(outputs[i], canonical, out, unordered);
-        },
-        payloads.empty() ? scratch_ : payloads[i], canonical_, &encoded_[i]);
+    std::string& payload = payloads.empty() ? scratch_ : payloads[i];
+    encodable &= encode_output(
+                     [&](bool canonical, std::string& out, bool* unordered) {
+                       return codec::encode(outputs[i], canonical, out, unordered);
+                     },
+                     payload, canonical_, &encoded_[i]) ||
+                 pickle(state, row, outputs[i], payload, &encoded_[i]);
     output_lane(state, i).set_value(row, std::move(outputs[i]));
     output_lane(state, i).set_digest(row, encoded_[i].digest);
-    encodable &= good;
   }
-  if (encodable) {
-    store(state, row, encoded_, nanoseconds);
-  } else if (state.keys_of) {
-    context_.warn("node '" + state.node().name() +
-                  "' is not cached: its result has a type that the cache cannot store");
-  }
+  if (encodable) store(state, row, encoded_, nanoseconds);
 }
 
 }  // namespace hypernodes

@@ -24,6 +24,12 @@ struct ObjectRuntime {
   std::string (*refusal)();
   /// The object for `encoded`. False if the bytes are not a valid encoding.
   bool (*decode)(std::string_view encoded, Value* out);
+  /// Appends the pickle of `value`, an object or what holds some. False, with nothing appended and
+  /// the reason in `why`, if it has none that another process could open.
+  bool (*pickle)(const Value& value, std::string& out, std::string* why);
+  /// The object for `pickle`. It may run any code: only for bytes whose MAC was verified. False if
+  /// they cannot be opened, because a class is gone for instance.
+  bool (*unpickle)(std::string_view pickle, Value* out);
   /// Opens `object` as `type`. Throws: TypeError.
   Value (*cast)(void* object, const Type& type);
   /// Opens a batch of object values (or values of any kind) as `type`. Throws: TypeError.

@@ -47,6 +47,7 @@ _NOTES = frozenset(
         "__orig_bases__",
         "__abstractmethods__",
         "__signature__",
+        "__slotnames__",
         "__class_vars__",
         "__private_attributes__",
         "__protocol_attrs__",

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <cstring>
 #include <random>
 #include <string>
@@ -12,10 +15,20 @@ namespace hypernodes {
 namespace {
 
 const Digest kKey = Digest::of_bytes("a key");
+constexpr std::string_view kSecret = "a secret of more than 16 bytes";
 
-std::string written(const Digest& key, const Record& record) {
+std::string written(const Digest& key, const Record& record, std::string_view secret = kSecret) {
   std::string bytes;
-  append_record(key, record, bytes);
+  append_record(key, record, bytes, secret);
+  return bytes;
+}
+
+/// `bytes` with the checksum that belongs to them under `key`, which anybody can make.
+std::string with_checksum(const Digest& key, std::string bytes) {
+  const std::uint64_t seed = XXH3_64bits(key.bytes.data(), key.bytes.size());
+  const std::size_t covered = bytes.size() - sizeof seed;
+  const std::uint64_t checksum = XXH3_64bits_withSeed(bytes.data(), covered, seed);
+  std::memcpy(bytes.data() + covered, &checksum, sizeof checksum);
   return bytes;
 }
 
@@ -33,7 +46,7 @@ std::string to_hex(std::string_view bytes) {
 /// A parser that reads one byte too far fails under AddressSanitizer: the heap block ends exactly.
 std::optional<Record> parse_exact(const Digest& key, std::string_view bytes) {
   const std::vector<char> block(bytes.begin(), bytes.end());
-  std::optional<Record> record = parse_record(key, {block.data(), block.size()});
+  std::optional<Record> record = parse_record(key, {block.data(), block.size()}, kSecret);
   if (record) record->payload = {};
   return record;
 }
@@ -71,8 +84,9 @@ std::vector<Case> cases() {
 TEST(RecordTest, RoundTrips) {
   for (const Case& c : cases()) {
     const std::string bytes = written(kKey, {c.value, c.cost_ns, c.codec, c.payload});
-    const std::optional<Record> record = parse_record(kKey, bytes);
+    const std::optional<Record> record = parse_record(kKey, bytes, kSecret);
     ASSERT_TRUE(record) << c.name;
+    EXPECT_EQ(claims_pickle(bytes), c.codec == Codec::kPickle) << c.name;
     EXPECT_EQ(record->value, c.value) << c.name;
     EXPECT_EQ(record->cost_ns, c.cost_ns) << c.name;
     EXPECT_EQ(record->codec, c.codec) << c.name;
@@ -103,7 +117,8 @@ TEST(RecordTest, GoldenBytes) {
   EXPECT_EQ(
       to_hex(written(kKey, {Digest::of_value(std::string(40, 'v')), 256, Codec::kPickle, pickled})),
       "01020001000000000000ca9f70fdbd6363d24c9ae823f75bd1749c197cdee5fda0d4a8c6dc8ace041553"
-      "07000000000000007069636b6c6564298797129776ba74");
+      "07000000000000007069636b6c6564c46338e30bc57e47cf444a55dae48a697e2f723c979c650ac2db72"
+      "a1c89ead7c231e063d9dbe230a");
 }
 
 TEST(RecordTest, AnyFlippedBitIsAMiss) {
@@ -136,6 +151,63 @@ TEST(RecordTest, ARecordOfAnotherKeyIsAMiss) {
     other.bytes[bit / 8] = static_cast<std::uint8_t>(other.bytes[bit / 8] ^ (1 << (bit % 8)));
     EXPECT_FALSE(parse_record(other, bytes)) << bit;
   }
+}
+
+/// A record that only the holder of kSecret can make.
+std::string pickled() {
+  return written(kKey, {Digest::of_value(std::string(40, 'v')), 256, Codec::kPickle, "a pickle"});
+}
+
+TEST(RecordTest, APickleIsReadOnlyWithTheSecretItWasWrittenBy) {
+  const std::string bytes = pickled();
+  ASSERT_TRUE(parse_record(kKey, bytes, kSecret));
+  EXPECT_FALSE(parse_record(kKey, bytes));
+  EXPECT_FALSE(parse_record(kKey, bytes, std::string(kSecret) + "!"));
+  EXPECT_FALSE(parse_record(kKey, bytes, kSecret.substr(1)));
+  const Record record{Digest::of_value("x"), 1, Codec::kPickle, "a pickle"};
+  EXPECT_FALSE(parse_record(kKey, written(kKey, record, "another secret, as long"), kSecret));
+  EXPECT_FALSE(parse_record(kKey, written(kKey, record, ""), kSecret));
+  EXPECT_FALSE(parse_record(kKey, written(kKey, record, "")));
+}
+
+TEST(RecordTest, AForgedPickleIsAMissThoughItsChecksumIsRight) {
+  const std::string good = pickled();
+  ASSERT_EQ(with_checksum(kKey, good), good);
+  const std::size_t covered = good.size() - sizeof(std::uint64_t);
+  for (std::size_t bit = 0; bit < 8 * covered; ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    EXPECT_FALSE(parse_exact(kKey, with_checksum(kKey, bad))) << "bit " << bit;
+  }
+  for (std::size_t removed = 1; removed < covered; ++removed) {
+    const std::string head = good.substr(0, good.size() - removed);
+    if (head.size() >= sizeof(std::uint64_t)) {
+      EXPECT_FALSE(parse_exact(kKey, with_checksum(kKey, head))) << removed;
+    }
+    // The payload cut, and a MAC where it belongs.
+    if (removed < covered - 32) {
+      std::string cut = good;
+      cut.erase(covered - 32 - removed, removed);
+      EXPECT_FALSE(parse_exact(kKey, with_checksum(kKey, cut))) << removed;
+    }
+  }
+}
+
+TEST(RecordTest, APickleMovedToAnotherKeyIsAMiss) {
+  const Digest other = Digest::of_bytes("another key");
+  EXPECT_FALSE(parse_exact(other, pickled()));
+  EXPECT_FALSE(parse_exact(other, with_checksum(other, pickled())));
+}
+
+TEST(RecordTest, WithoutItsFlagAPickleIsNoRecord) {
+  // The MAC is then 32 bytes too many, and without it the payload is what any data-only record has.
+  std::string bytes = pickled();
+  bytes[1] = static_cast<char>((bytes[1] & ~0x3F) | static_cast<int>(Codec::kValue));
+  EXPECT_FALSE(parse_exact(kKey, with_checksum(kKey, bytes)));
+  bytes.erase(bytes.size() - 40, 32);
+  const std::optional<Record> record = parse_record(kKey, with_checksum(kKey, bytes), kSecret);
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->codec, Codec::kValue);
 }
 
 TEST(RecordTest, RandomBytesAreMisses) {

@@ -154,6 +154,22 @@ TEST_P(ExecuteBatchTest, EqualRowsRunOnce) {
   EXPECT_EQ(ran.cached("twice"), 3);
 }
 
+TEST_P(ExecuteBatchTest, WithoutPythonPickledRecordsAreDamaged) {
+  run(arithmetic(), {{"x", {1, 2}}}, 2, with_cache());
+  cache->key = detail::PickleKey::choose("a key that is given");
+  for (auto& [key, record] : cache->records()) {
+    const std::string payload = kPickleMark + std::string("a pickle");
+    const std::vector<EncodedOutput> outputs = {{Digest::of_value(payload), payload, true}};
+    record.clear();
+    append_outputs(key, 0, outputs, record, cache->key->for_reading());
+  }
+  const Ran ran = run(arithmetic(), {{"x", {1, 2}}}, 2, with_cache());
+  EXPECT_EQ(ran.text(), "y=[2, 4] z=[12, 14]");
+  EXPECT_EQ(calls, 4);
+  EXPECT_EQ(ran.statistics.damaged_records, 4);
+  EXPECT_EQ(run(arithmetic(), {{"x", {1, 2}}}, 2, with_cache()).statistics.damaged_records, 0);
+}
+
 TEST_P(ExecuteBatchTest, OneFunctionInTwoNodesKeepsTheirRowsApart) {
   // Equal keys at different rows of the two nodes.
   const auto graph =

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cache/pickle_key.hpp"
 #include "hypernodes/cache.hpp"
 
 namespace hypernodes::testing {
@@ -36,10 +38,13 @@ class MemoryCache final : public Cache {
     records_.clear();
   }
 
+  detail::PickleKey* pickle_key() override { return key.get(); }
+
   std::size_t size() const { return records_.size(); }
   std::map<Digest, std::string>& records() { return records_; }
 
   std::function<std::string(const Digest& key, const std::string& record)> tamper;
+  std::unique_ptr<detail::PickleKey> key;
   std::int64_t asked = 0;         ///< Keys looked up.
   std::vector<std::size_t> puts;  ///< Records in each put_many.
 

@@ -35,13 +35,24 @@ std::string record_of(const std::vector<std::string>& payloads) {
 }
 
 /// A record with a right checksum and any payload.
-std::string forged(const std::string& payload, Codec codec = Codec::kValue) {
-  Record record;
-  record.codec = codec;
-  record.payload = payload;
+std::string forged(const std::string& payload, const Digest& value = {}) {
   std::string bytes;
-  append_record(kKey, record, bytes);
+  append_record(kKey, {value, 0, Codec::kValue, payload}, bytes);
   return bytes;
+}
+
+constexpr std::string_view kSecret = "a secret of more than 16 bytes";
+const std::string kPickled = kPickleMark + std::string("a pickle");
+
+/// A record of outputs of which those that begin with kPickleMark are pickles.
+std::string signed_record(const std::vector<std::string>& payloads) {
+  std::vector<EncodedOutput> outputs;
+  for (const std::string& payload : payloads) {
+    outputs.push_back({Digest::of_value(payload), payload, payload.starts_with(kPickleMark)});
+  }
+  std::string record;
+  append_outputs(kKey, 17, outputs, record, kSecret);
+  return record;
 }
 
 const std::vector<std::string>& samples() {
@@ -104,9 +115,60 @@ TEST(NodeRecordTest, AnotherKeyIsNoRecord) {
   EXPECT_FALSE(parse_outputs(Digest::of_bytes("another"), record_of({samples()[1]}), 1, outputs));
 }
 
-TEST(NodeRecordTest, PickledRecordIsNoValue) {
+TEST(NodeRecordTest, PickledOutputsComeBackWithTheSecretOnly) {
+  const std::vector<std::vector<std::string>> cases = {
+      {kPickled}, {kPickled, samples()[1]}, {samples()[5], kPickled, kPickled}};
+  for (const std::vector<std::string>& payloads : cases) {
+    const std::string record = signed_record(payloads);
+    std::vector<EncodedOutput> outputs;
+    EXPECT_FALSE(parse_outputs(kKey, record, payloads.size(), outputs));
+    EXPECT_FALSE(parse_outputs(kKey, record, payloads.size(), outputs, "another secret, as long"));
+    for (const std::size_t count : {payloads.size(), kAnyCount}) {
+      ASSERT_TRUE(parse_outputs(kKey, record, count, outputs, kSecret));
+      ASSERT_EQ(outputs.size(), payloads.size());
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        EXPECT_EQ(outputs[i].payload, payloads[i]);
+        EXPECT_EQ(outputs[i].digest, Digest::of_value(payloads[i]));
+        EXPECT_EQ(outputs[i].pickled, payloads[i] == kPickled);
+      }
+    }
+  }
+}
+
+TEST(NodeRecordTest, OnlyPickledOutputsNeedASecret) {
   std::vector<EncodedOutput> outputs;
-  EXPECT_FALSE(parse_outputs(kKey, forged(samples()[1], Codec::kPickle), 1, outputs));
+  EXPECT_EQ(signed_record({samples()[1]}), record_of({samples()[1]}));
+  EXPECT_TRUE(parse_outputs(kKey, record_of({samples()[1]}), 1, outputs, kSecret));
+  EXPECT_FALSE(outputs[0].pickled);
+}
+
+TEST(NodeRecordTest, AMarkedPayloadInARecordWithoutMacIsNoRecord) {
+  // Also where the payload hides in the digest, or beside an empty one.
+  std::vector<EncodedOutput> outputs;
+  const std::string large = kPickleMark + std::string(100, 'p');
+  EXPECT_FALSE(parse_outputs(kKey, record_of({kPickled}), 1, outputs, kSecret));
+  EXPECT_FALSE(parse_outputs(kKey, record_of({large}), 1, outputs, kSecret));
+  EXPECT_FALSE(parse_outputs(kKey, record_of({samples()[1], kPickled}), 2, outputs, kSecret));
+  EXPECT_FALSE(parse_outputs(kKey, record_of({large, samples()[1]}), kAnyCount, outputs, kSecret));
+  ASSERT_TRUE(parse_outputs(kKey, forged("", Digest::of_value(kPickled)), 1, outputs, kSecret));
+  EXPECT_FALSE(outputs[0].pickled);
+}
+
+TEST(NodeRecordTest, PickledOutputsOfSeveralAreNotOne) {
+  std::vector<EncodedOutput> outputs;
+  const std::string record = signed_record({kPickled, kPickled});
+  for (const std::size_t count : {1U, 3U}) {
+    EXPECT_FALSE(parse_outputs(kKey, record, count, outputs, kSecret));
+  }
+}
+
+TEST(NodeRecordTest, DigestOfAPickleDependsOnTheRowThatMadeIt) {
+  const Digest digest = digest_of_pickle(kKey, kPickled);
+  EXPECT_EQ(digest, digest_of_pickle(kKey, kPickled));
+  EXPECT_NE(digest, digest_of_pickle(Digest::of_bytes("another"), kPickled));
+  EXPECT_NE(digest, digest_of_pickle(kKey, kPickled + "!"));
+  EXPECT_EQ(digest.significant().size(), 32U);
+  EXPECT_GE(digest.bytes[0], 0x80);
 }
 
 TEST(NodeRecordTest, EveryFlippedBitAndEveryCutIsNoRecord) {
@@ -118,7 +180,7 @@ TEST(NodeRecordTest, EveryFlippedBitAndEveryCutIsNoRecord) {
     for (std::size_t bit = 0; bit < record.size() * 8; ++bit) {
       std::string flipped = record;
       flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-      EXPECT_FALSE(parse_outputs(kKey, flipped, count, outputs)) << bit;
+      EXPECT_FALSE(parse_outputs(kKey, flipped, count, outputs, kSecret)) << bit;
     }
     for (std::size_t size = 0; size < record.size(); ++size) {
       EXPECT_FALSE(parse_outputs(kKey, record.substr(0, size), count, outputs)) << size;
