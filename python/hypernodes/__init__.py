@@ -14,6 +14,7 @@ from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
 from .pipeline import Pipeline
 from .pipeline_node import PipelineNode
+from .stateful import stateful
 
 if TYPE_CHECKING:
     from .integrations.daft import DaftEngine
@@ -37,6 +38,7 @@ __all__ = [
     "SequentialEngine",
     "load",
     "node",
+    "stateful",
 ]
 
 try:
