@@ -19,8 +19,6 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ._fingerprint.digest import NoIdentityError
-from ._fingerprint.values import Digester
 from .exceptions import TypeError as StatefulTypeError
 from .fingerprint import code_hash
 from .node import _find, _pickled
@@ -186,7 +184,7 @@ class _Handle:
         return repr(self.__hypernode_resource__.call)
 
     def __cache_key__(self) -> Any:  # noqa: ANN401 (a class's own may be anything)
-        """What stands for it in cache keys."""
+        """What stands for it in cache keys: its class and the arguments, or what the class says."""
         resource = self.__hypernode_resource__
         call = resource.call
         own, owner = _on_class(call.cls, "__cache_key__")
@@ -194,10 +192,7 @@ class _Handle:
             return call.cls.__cache_key__(*call.args, **call.kwargs)
         if owner is not None:
             return resource.get().__cache_key__()
-        try:
-            return Digester()((call.cls, call.arguments())).hex()
-        except NoIdentityError as error:
-            raise NoIdentityError(f"{error} in the stateful {self!r}") from None
+        return call.cls, call.arguments()
 
     def __copy__(self) -> _Handle:
         return type(self)(self.__hypernode_resource__)
