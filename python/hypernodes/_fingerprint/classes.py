@@ -60,6 +60,13 @@ _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _METHODS = (types.FunctionType, staticmethod, classmethod, property)
 
 
+def _metaclass(cls: type) -> type:
+    """The class's class, less what `stateful` puts on top: that changes with our versions."""
+    own = __name__.partition(".")[0]
+    kinds: tuple[type, ...] = inspect.getmro(type(cls))
+    return next(kind for kind in kinds if kind.__module__.partition(".")[0] != own)
+
+
 def class_digest(digest: Digest, cls: type) -> bytes:
     """Returns the digest of a user's class: its name, bases, fields and everything in its body."""
     body = {name: value for name, value in vars(cls).items() if _counts(cls, name, value)}
@@ -75,13 +82,6 @@ def class_digest(digest: Digest, cls: type) -> bytes:
         )
     except NoIdentityError as error:
         raise NoIdentityError(f"{error} in class {cls.__qualname__}") from None
-
-
-def _metaclass(cls: type) -> type:
-    """The class's class, less what `stateful` puts on top: that changes with our versions."""
-    own = __name__.partition(".")[0]
-    kinds: tuple[type, ...] = inspect.getmro(type(cls))
-    return next(kind for kind in kinds if kind.__module__.partition(".")[0] != own)
 
 
 def _counts(cls: type, name: str, value: object) -> bool:
