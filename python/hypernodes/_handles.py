@@ -156,16 +156,17 @@ class _Handle:
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         """What the object has; what the class has for all its objects, without making one."""
         resource = self.__hypernode_resource__
-        if resource.made is _NOT_MADE:
-            cls = resource.call.cls
-            found, owner = _on_class(cls, name)
-            if isinstance(found, staticmethod | classmethod):
-                return getattr(cls, name)
-            if _is_special(name):  # Asked by those who look what kind of object it is.
-                if owner is None:
-                    raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
-                if not hasattr(type(found), "__get__"):
-                    return found
+        if resource.made is not _NOT_MADE:
+            return getattr(resource.made, name)
+        cls = resource.call.cls
+        found, owner = _on_class(cls, name)
+        if isinstance(found, staticmethod | classmethod):
+            return getattr(cls, name)
+        if _is_special(name):  # Asked by those who look what kind of object it is.
+            if owner is None:
+                raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+            if not hasattr(type(found), "__get__"):
+                return found
         return getattr(resource.get(), name)
 
     def __setattr__(self, name: str, value: object) -> None:
