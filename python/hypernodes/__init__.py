@@ -15,6 +15,7 @@ from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
 from .pipeline import Pipeline
 from .pipeline_node import PipelineNode
+from .stateful import stateful
 
 if TYPE_CHECKING:
     from .integrations.daft import DaftEngine
@@ -43,6 +44,7 @@ __all__ = [
     "SequentialEngine",
     "load",
     "node",
+    "stateful",
 ]
 
 try:

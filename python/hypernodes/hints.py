@@ -177,4 +177,4 @@ def _annotated(function: Callable[..., Any]) -> Any:  # noqa: ANN401 (any callab
         return vars(function).get("__init__", function)
     if inspect.isroutine(function) or hasattr(function, "__wrapped__"):
         return function
-    return type(function).__call__
+    return function.__class__.__call__  # A stateful object's class is not its type.

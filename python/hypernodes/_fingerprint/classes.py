@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 import types
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -55,11 +56,20 @@ _NOTES = frozenset(
         "__dataclass_fields__",
         "__dataclass_params__",
         "_abc_impl",
+        "__hypernode_stateful__",
+        "__hypernode_options__",
     }
 )
 _GENERATED_PREFIXES = ("__pydantic_", "__attrs_")
 _SLOTS = (types.MemberDescriptorType, types.GetSetDescriptorType)
 _METHODS = (types.FunctionType, staticmethod, classmethod, property)
+
+
+def _metaclass(cls: type) -> type:
+    """The class's class, less what `stateful` puts on top: that changes with our versions."""
+    own = __name__.partition(".")[0]
+    kinds: tuple[type, ...] = inspect.getmro(type(cls))
+    return next(kind for kind in kinds if kind.__module__.partition(".")[0] != own)
 
 
 def class_digest(digest: Digest, cls: type) -> bytes:
@@ -71,7 +81,7 @@ def class_digest(digest: Digest, cls: type) -> bytes:
             text(cls.__module__),
             text(cls.__qualname__),
             *map(digest, cls.__bases__),
-            digest(type(cls)),
+            digest(_metaclass(cls)),
             *(mix("field", *map(digest, field)) for field in _class_fields(cls)),
             digest.mapping("body", body),
         )

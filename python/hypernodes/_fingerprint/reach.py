@@ -67,6 +67,9 @@ def _functions(value: Any, seen: dict[int, object]) -> Iterator[types.FunctionTy
 
 
 def _parts(value: Any) -> list[Any]:  # noqa: ANN401 (any object)
+    if getattr(type(value), "__hypernode_call__", None) is not None:  # Not made for this.
+        cls, args, kwargs = value.__hypernode_call__
+        return [cls, *args, *kwargs.values()]
     if isinstance(value, functools.partial | functools.partialmethod):
         return [value.func, *value.args, *value.keywords.values()]
     if isinstance(value, types.MethodType):
