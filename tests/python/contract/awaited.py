@@ -9,8 +9,19 @@ from __future__ import annotations
 import pytest
 
 AWAITED = {
-    "overrides": "overrides= of run and map",
+    "async": "async nodes run concurrently",
+    "batch": "@node(batch=True)",
+    "dask": "DaskEngine",
+    "dual": "DualNode",
+    "helpers": "helpers and globals in keys",
     "objects": "results and inputs of any class in the cache",
+    "overrides": "overrides= of run and map",
+    "stateful": "@stateful",
+    "telemetry": "TelemetryCallback",
+    "viz": "hypernodes.viz",
+    "item-index": "bug: _map_item_index is that of the item started last",
+    "tie-order": "bug: nodes of one name run in the order of the list",
+    "unnamed-order": "bug: pipeline nodes without a name sort by the id of their pipeline",
 }
 
 

@@ -23,6 +23,8 @@ def each(test: str, cases: list[Case]) -> Any:
     params = []
     for case in cases:
         for spec in ENGINES:
+            if case.value_only and spec.columns and test != "result":
+                continue  # it differs from its base in the shape of results only
             marks = spec.marks()
             for fails in case.fails:
                 here = spec.name in (fails.engines or (spec.name,))
@@ -110,7 +112,6 @@ def test_error(case: Case, spec: EngineSpec):
     if case.events is not None and (spec.ordered or not case.events):
         assert outcome.recorder.lines == lines(case.events)
     if case.calls:
-        assert outcome.calls[-1:] != []
         assert outcome.recorder.lines[-1].startswith("  error ")
 
 
