@@ -19,6 +19,7 @@ AWAITED = {
     "stateful": "@stateful",
     "telemetry": "TelemetryCallback",
     "viz": "hypernodes.viz",
+    "on-batch": "bug: on_batch(events) of a callback is never called",
     "item-index": "bug: _map_item_index is that of the item started last",
     "tie-order": "bug: nodes of one name run in the order of the list",
     "unnamed-order": "bug: pipeline nodes without a name sort by the id of their pipeline",
