@@ -69,7 +69,7 @@ def lines(text: str) -> list[str]:
 
 
 def check_order(events: list[str]) -> None:
-    """Fails unless the events are, in order and depth, those of a finished sequential run or map."""
+    """Fails unless the events are those of a finished sequential run or map, in order and depth."""
     left = events[::-1]
     (_map if events[0].startswith("map_start") else _run)(left, 0)
     assert not left, f"after the end: {left[::-1]}"

@@ -28,7 +28,9 @@ def assert_same(got: Any, expected: Any, at: str = "result") -> None:
         _same_items(got.tolist(), expected.tolist(), at) if expected.ndim else None
     elif dataclasses.is_dataclass(expected):
         for field in dataclasses.fields(expected):
-            assert_same(getattr(got, field.name), getattr(expected, field.name), f"{at}.{field.name}")
+            assert_same(
+                getattr(got, field.name), getattr(expected, field.name), f"{at}.{field.name}"
+            )
     else:
         assert got == expected, f"{at}: got {got!r}, expected {expected!r}"
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from contract.calls import take
 from contract.cases.common import chain, double
 from contract.cases.nested import add, copy, expensive, inner

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pyarrow as pa
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, double
 from contract.events import Recorder, check_unordered, hits, starts
 from hypernodes import Pipeline, node
-
-import numpy as np
 
 
 def add_single(x, k):

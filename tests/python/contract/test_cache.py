@@ -10,6 +10,7 @@ import threading
 import warnings
 
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double, pair, same

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double
@@ -151,7 +152,9 @@ def test_objects_reach_callbacks_as_they_are(engine):
     assert seen[1] is thing
 
 
-@pytest.mark.parametrize("hook", ["on_pipeline_start", "on_node_start", "on_node_end", "on_map_start"])
+@pytest.mark.parametrize(
+    "hook", ["on_pipeline_start", "on_node_start", "on_node_end", "on_map_start"]
+)
 def test_an_exception_in_a_callback_stops_the_run(engine, hook):
     class Stop(PipelineCallback):
         pass

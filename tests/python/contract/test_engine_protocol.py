@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from contract.calls import take
 from contract.cases.common import add_ten, chain, double, pair
 from contract.cases.nested import inner, results_of, total

@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+
 from contract.awaited import awaiting
 from contract.cases.common import add_ten, chain, double, negate, pair
 from contract.cases.runs import join, left, right

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import attrs
 import pydantic
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.values import Point

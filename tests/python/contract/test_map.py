@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double
@@ -35,7 +36,9 @@ def test_columns_are_exactly_dicts_of_lists(engine):
 @pytest.mark.parametrize("spec", [spec.param() for spec in ENGINES])
 def test_default_shape(spec):
     rows = chain(engine=spec.make()).map({"x": [1]}, "x")
-    assert rows == ({"doubled": [2], "result": [12]} if spec.columns else [{"doubled": 2, "result": 12}])
+    assert rows == (
+        {"doubled": [2], "result": [12]} if spec.columns else [{"doubled": 2, "result": 12}]
+    )
 
 
 def test_unknown_shape(engine):

@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import contract
 import hypernodes
-import pytest
 from contract.calls import take
 from contract.cases.common import chain, double, pair
 from contract.cases.nested import inner
@@ -55,9 +56,7 @@ def test_engine(spec, cache):
 
 
 def test_pipeline(spec, cache):
-    pipeline = Pipeline(
-        [inner(y=1).as_node(), pair], spec.make(), cache, name="outer"
-    ).bind(a=1)
+    pipeline = Pipeline([inner(y=1).as_node(), pair], spec.make(), cache, name="outer").bind(a=1)
     pipeline.run({"x": 1, "b": 2})
     copy = copied(pipeline)
     assert (copy.name, copy.bound_inputs) == ("outer", {"a": 1})

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import double
@@ -129,7 +130,5 @@ def test_its_cache_key_stands_for_it(cache):
             return "always the same"
 
     pipeline = Pipeline([Node(scale, "out")], cache=cache)
-    results = [
-        pipeline.run({"x": 1, "model": stateful(Keyed)(factor)})["out"] for factor in (2, 3)
-    ]
+    results = [pipeline.run({"x": 1, "model": stateful(Keyed)(factor)})["out"] for factor in (2, 3)]
     assert results == [2, 2]

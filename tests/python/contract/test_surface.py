@@ -8,8 +8,9 @@ import inspect
 import subprocess
 import sys
 
-import hypernodes
 import pytest
+
+import hypernodes
 from contract.awaited import awaiting
 from hypernodes import DiskCache, Pipeline, SeqEngine, SequentialEngine
 

@@ -3,16 +3,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas
 import polars
 import pyarrow
+
 from contract.calls import ran
 from contract.case import Case
 from contract.cases.common import chain, double, pair, same
 from contract.cases.runs import always, wide
 from hypernodes import Node, Pipeline, node
-
-import numpy as np
 
 
 @node(output_name="square")

@@ -187,7 +187,9 @@ CASES = [
     Case(
         "overrides in a map",
         lambda: Pipeline([double, join_with]),
-        lambda p, **kw: p.map({"y": [1, 2]}, "y", output_name="sum", overrides={"doubled": 5}, **kw),
+        lambda p, **kw: p.map(
+            {"y": [1, 2]}, "y", output_name="sum", overrides={"doubled": 5}, **kw
+        ),
         result=[{"sum": 6}, {"sum": 7}],
         calls=[("join_with", 5, 1), ("join_with", 5, 2)],
         fails=(Fails("overrides"),),

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Optional, Union
 
 import attrs
+import numpy as np
 import pydantic
+
 from contract.calls import ran
 from contract.case import Case, Fails
 from contract.cases.common import same
 from hypernodes import Node, Pipeline, node
-
-import numpy as np
 
 
 class Colour(enum.Enum):
