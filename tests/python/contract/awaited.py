@@ -12,9 +12,12 @@ AWAITED = {
     "async": "async nodes run concurrently",
     "batch": "@node(batch=True)",
     "dask": "DaskEngine",
+    "daft-options": "default_daft_config of DaftEngine",
+    "digests": "inputs of any class in the cache",
     "dual": "DualNode",
+    "generate-code": "DaftEngine.generate_code",
     "helpers": "helpers and globals in keys",
-    "objects": "results and inputs of any class in the cache",
+    "pickled": "results of any class in the cache",
     "overrides": "overrides= of run and map",
     "stateful": "@stateful",
     "telemetry": "TelemetryCallback",
@@ -22,6 +25,7 @@ AWAITED = {
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "item-index": "bug: _map_item_index is that of the item started last",
     "tie-order": "bug: nodes of one name run in the order of the list",
+    "user-store": "bug: a store of a user is not given what cannot be pickled",
     "unnamed-order": "bug: pipeline nodes without a name sort by the id of their pipeline",
 }
 

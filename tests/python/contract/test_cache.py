@@ -16,6 +16,7 @@ from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double, pair, same
 from contract.cases.nested import inner
 from contract.cases.runs import always
+from contract.cases.values import Point
 from contract.events import Recorder, hits
 from hypernodes import DiskCache, Node, Pipeline, PipelineCallback
 from hypernodes.cache import Cache
@@ -324,16 +325,28 @@ def test_none_in_a_store_of_a_user_is_a_hit(engine):
     assert take() == [("same",)]
 
 
-@awaiting("objects")
+@awaiting("pickled")
 def test_a_store_of_a_user_gets_python_objects(engine):
-    class Thing:
+    store = Simple()
+    pipeline = Pipeline([Node(lambda x: Point(x, 0.5), "point")], engine, store)
+    assert pipeline.run({"x": 1}) == {"point": Point(1, 0.5)}
+    assert list(store.store.values()) == [Point(1, 0.5)]
+
+
+@awaiting("user-store")
+def test_a_store_of_a_user_gets_objects_that_do_not_pickle(engine):
+    class Local:
         def __init__(self):
             self.number = 5
 
-    store = Simple()
-    pipeline = Pipeline([Node(lambda x: Thing(), "thing")], engine, store)
-    first = pipeline.run({"x": 1})["thing"]
-    assert pipeline.run({"x": 1})["thing"] is first
+    def make(x):
+        ran("make")
+        return Local()
+
+    pipeline = Pipeline([Node(make, "made")], engine, Simple())
+    for _ in range(2):
+        assert type(pipeline.run({"x": 1})["made"]) is Local
+    assert take() == [("make",)]
 
 
 def test_defaults_of_a_store():
@@ -399,6 +412,7 @@ def test_threads_share_a_store(cache):
     assert [cache.get(f"k{number}") for number in range(100)] == list(range(100))
 
 
+@pytest.mark.filterwarnings("ignore::hypernodes.exceptions.UncachedWarning")
 def test_damage_is_a_miss(engine, tmp_path):
     pipeline = chain(engine=engine, cache=DiskCache(tmp_path / "c"))
     pipeline.run({"x": 1})

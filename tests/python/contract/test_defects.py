@@ -359,6 +359,7 @@ def test_5_no_update_is_lost_between_processes_and_by_a_kill(tmp_path):
         assert [cache.get(f"{name}{number}") for number in range(20)] == list(range(20))
 
 
+@pytest.mark.filterwarnings("ignore::hypernodes.exceptions.UncachedWarning")
 def test_5_damage_does_not_abort_a_run(engine, tmp_path):
     pipeline = chain(engine=engine, cache=DiskCache(tmp_path / "good"))
     pipeline.run({"x": 1})

@@ -113,7 +113,7 @@ SAME = {
 }
 
 
-@awaiting("objects")
+@awaiting("digests")
 @pytest.mark.parametrize("make", SAME.values(), ids=SAME)
 def test_equal_objects_hit(engine, cache, make):
     assert runs(cache, make(), make(), engine=engine) == 1
@@ -138,18 +138,18 @@ DIFFERENT = {
 }
 
 
-@awaiting("objects")
+@awaiting("digests")
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
 def test_different_objects_miss(cache, one, other):
     assert runs(cache, one, other, one, other) == 2
 
 
-@awaiting("objects")
+@awaiting("digests")
 def test_private_attributes_are_run_time_state(cache):
     assert runs(cache, Config(1, private=1), Config(1, private=2)) == 1
 
 
-@awaiting("objects")
+@awaiting("digests")
 def test_cache_key_stands_for_the_object(cache):
     assert runs(cache, Keyed("k", noise=1), Keyed("k", noise=2)) == 1
 
@@ -163,20 +163,20 @@ class C:
 """
 
 
-@awaiting("objects")
+@awaiting("digests")
 def test_code_of_the_class_counts(cache):
     one, again, other = (made(CLASS.format(n))["C"] for n in (1, 1, 2))
     assert runs(cache, one(5), again(5), other(5)) == 2
 
 
-@awaiting("objects")
+@awaiting("digests")
 def test_a_class_as_an_input(cache):
     """By its qualified name and code; its `__cache_key__` is for its objects."""
     one, again, other = (made(CLASS.format(n))["C"] for n in (1, 1, 2))
     assert runs(cache, Keyed, Keyed, one, again, other) == 3
 
 
-@awaiting("objects")
+@awaiting("digests")
 def test_a_function_as_an_input(cache):
     one, again, other = (made(f"def f(x): return x + {n}")["f"] for n in (1, 1, 2))
     assert runs(cache, one, again, other) == 2
@@ -336,7 +336,7 @@ def test_an_undone_edit_hits_again(cache):
 # Results ---------------------------------------------------------------------------------------
 
 
-@awaiting("objects")
+@awaiting("pickled")
 def test_results_of_any_class_hit_and_are_equal(engine, cache):
     def make(x):
         ran("make")
@@ -349,7 +349,7 @@ def test_results_of_any_class_hit_and_are_equal(engine, cache):
     assert (second["point"], second["set"]) == (first["point"], {Colour.RED})
 
 
-@awaiting("objects")
+@awaiting("pickled")
 def test_objects_between_nodes_hit_in_another_instance_of_the_store(engine, tmp_path):
     make = Node(lambda x: [ran("make"), Config(x)][1], "config")
     use = Node(lambda config: [ran("use"), config.public][1], "used")
