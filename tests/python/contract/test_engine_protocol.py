@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from contract.calls import take
-from contract.cases.common import add_ten, chain, double, pair
+from contract.cases.common import chain, double, pair
 from contract.cases.nested import inner, results_of, total
 from contract.engines import DAFT, ENGINES
 from hypernodes import Pipeline, PipelineCallback, SeqEngine
@@ -187,25 +187,6 @@ def test_dataframe_of_a_product(spec):
     given = {"a": [1, 2], "b": ["x", "y"]}
     frame = spec.make().dataframe(Pipeline([pair]), given, ["a", "b"], "product")
     assert frame.to_pydict() == {"pair": [(1, "x"), (1, "y"), (2, "x"), (2, "y")]}
-
-
-@pytest.mark.parametrize("spec", [DAFT.param()])
-def test_run_and_map_are_queries_with_a_row_for_each_item(spec, monkeypatch):
-    import daft
-
-    rows = []
-    collect = daft.DataFrame.collect
-
-    def counting(self, *args, **options):
-        frame = collect(self, *args, **options)
-        rows.append(len(frame))
-        return frame
-
-    monkeypatch.setattr(daft.DataFrame, "collect", counting)
-    pipeline = Pipeline([double, add_ten], engine=spec.make())
-    pipeline.run({"x": 1})
-    pipeline.map({"x": [1, 2, 3]}, "x")
-    assert rows == [1, 3]
 
 
 def test_incompatible_callbacks_are_refused(spec):

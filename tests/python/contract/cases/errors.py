@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from contract.calls import ran
 from contract.case import Case, Raises
 from contract.cases.common import add_ten, double, negate, pair
@@ -70,6 +72,9 @@ def wrong_length(name, returned, text):
         raises=Raises(OutputError, text, "hypernodes: node 'f'", also=OURS),
         calls=[("f", 1)],
     )
+
+
+NO_LISTS = ["abc", b"abc", {"a": 1}, {1, 2}, 5, None, object(), iter([1]), array("q", [1])]
 
 
 def not_a_list(value):
@@ -149,7 +154,7 @@ CASES = [
         lambda p, **kw: p.map({"a": [1], "b": 1}, "a", "cross", **kw),
         "Unknown map_mode 'cross'",
     ),
-    *(not_a_list(value) for value in ("abc", b"abc", {"a": 1}, {1, 2}, 5, None, object())),
+    *(not_a_list(value) for value in NO_LISTS),
     Case(
         "refused: unequal lengths in a nested map",
         lambda: Pipeline([Pipeline([pair]).as_node(map_over=["a", "b"])]),

@@ -210,6 +210,14 @@ map_end
         result=[{"shape": (3,)}, {"shape": (3,)}],
     ),
     Case(
+        "map: over an empty Arrow array",
+        lambda: Pipeline([square]),
+        lambda p, **kw: p.map({"x": pyarrow.array([], pyarrow.int64())}, "x", **kw),
+        result=[],
+        columns={"square": []},
+        calls=[],
+    ),
+    Case(
         "map: over an Arrow array with nulls",
         lambda: Pipeline([same]),
         lambda p, **kw: p.map({"value": pyarrow.array([1, None, 3])}, "value", **kw),
