@@ -23,6 +23,8 @@ AWAITED = {
     "telemetry": "TelemetryCallback",
     "viz": "hypernodes.viz",
     "on-batch": "bug: on_batch(events) of a callback is never called",
+    "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
+    "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
     "item-index": "bug: _map_item_index is that of the item started last",
     "tie-order": "bug: nodes of one name run in the order of the list",
     "user-store": "bug: a store of a user is not given what cannot be pickled",

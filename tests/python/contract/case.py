@@ -37,12 +37,17 @@ class Fails:
     Attributes:
         what: The feature or bug, a key of `AWAITED`.
         engines: The engines concerned; all by default.
-        tests: The tests of `test_cases.py` concerned, without `test_`; all by default.
+        tests: The tests concerned, without `test_`; all by default.
     """
 
     what: str
     engines: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
+
+    def concern(self, test: str, engine: str | None = None) -> bool:
+        """Whether they concern a test, of an engine."""
+        here = engine is None or engine in (self.engines or (engine,))
+        return here and test in (self.tests or (test,))
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,8 @@ def each(test: str, cases: list[Case]) -> Any:
         for spec in ENGINES:
             if case.value_only and spec.columns:
                 continue  # it differs from its base in the shape of results only
-            marks = spec.marks()
-            for fails in case.fails:
-                here = spec.name in (fails.engines or (spec.name,))
-                if here and test in (fails.tests or (test,)):
-                    marks.append(awaiting(fails.what))
+            marks = [awaiting(f.what) for f in case.fails if f.concern(test, spec.name)]
+            marks += spec.marks()
             params.append(pytest.param(case, spec, id=f"{case.name}-{spec.name}", marks=marks))
     return pytest.mark.parametrize(("case", "spec"), params)
 

@@ -11,7 +11,7 @@ import pyarrow
 from contract.calls import ran
 from contract.case import Case
 from contract.cases.common import chain, double, pair, same
-from contract.cases.runs import always, wide
+from contract.cases.runs import NO_COLUMNS, always, wide
 from hypernodes import Node, Pipeline, node
 
 
@@ -176,6 +176,7 @@ map_end
         result=[{}, {}],
         columns={},
         calls=[],
+        fails=(NO_COLUMNS,),
     ),
     Case(
         "map: an empty pipeline",
@@ -184,6 +185,7 @@ map_end
         result=[{}, {}],
         columns={},
         calls=[],
+        fails=(NO_COLUMNS,),
     ),
     Case(
         "map: surplus inputs, lists included, are ignored",
