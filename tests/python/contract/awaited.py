@@ -25,6 +25,8 @@ AWAITED = {
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
     "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
+    "foreign-key": "bug: bound values of a pipeline on an engine of a user's are not in the key",
+    "foreign-settings": "bug: settings do not reach a pipeline on an engine of a user's",
     "item-index": "bug: _map_item_index is that of the item started last",
     "tie-order": "bug: nodes of one name run in the order of the list",
     "user-store": "bug: a store of a user is not given what cannot be pickled",

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import pytest
 
+from contract.awaited import awaiting
 from contract.calls import take
 from contract.cases.common import chain, double, pair
-from contract.cases.nested import inner, results_of, total
+from contract.cases.errors import fail_at_three
+from contract.cases.nested import copy, expensive, inner, results_of, total
+from contract.cases.nodes import scale
 from contract.engines import DAFT, ENGINES
+from contract.events import Recorder, lines
 from hypernodes import Pipeline, PipelineCallback, SeqEngine
 from hypernodes.protocols import Engine
 
@@ -230,3 +234,106 @@ def test_the_sequential_engine_is_not_taken_for_its_subclass():
             return "mine"
 
     assert chain(engine=Mine()).run({"x": 1}) == "mine"
+
+
+# An inner pipeline on an engine of a user's ----------------------------------------------------
+
+
+class Mine(SeqEngine):
+    """A subclass of ours, so none of ours as far as a fast way may tell."""
+
+
+class Delegating:
+    """An engine that only has the two methods."""
+
+    def run(self, *args, **options):
+        return SeqEngine().run(*args, **options)
+
+    def map(self, *args, **options):
+        return SeqEngine().map(*args, **options)
+
+
+theirs = pytest.mark.parametrize("their_engine", [Mine, Delegating])
+
+
+@theirs
+def test_inside_on_their_engine_nodes_run_once(engine, their_engine):
+    outer = Pipeline([results_of(chain(engine=their_engine())), total], engine)
+    assert outer.run({"items": [1, 2]}) == {"results": [12, 14], "total": 26}
+    assert len(take()) == 5
+
+
+@theirs
+def test_inside_on_their_engine_only_needed_outputs_are_computed(engine, their_engine):
+    made = Pipeline([double, expensive], engine=their_engine()).as_node()
+    outer = Pipeline([made, copy], engine)
+    assert outer.run({"x": 1}) == {"doubled": 2, "copy": 2}
+    assert take() == [("double", 1), ("copy", 2)]
+    assert outer.run({"x": 1}, "expensive") == {"expensive": 1}
+
+
+@theirs
+def test_inside_on_their_engine_defaults_stay_optional(engine, their_engine):
+    outer = Pipeline([Pipeline([scale], engine=their_engine()).as_node()], engine)
+    assert outer.run({"x": 1}) == {"scaled": 10}
+    assert outer.run({"x": 1, "factor": 2}) == {"scaled": 2}
+
+
+@awaiting("foreign-key")
+@theirs
+def test_inside_on_their_engine_bound_values_count_in_the_key(engine, cache, their_engine):
+    pipeline = inner().with_engine(their_engine())
+    outer = Pipeline([pipeline.as_node()], engine, cache)
+    results = [pipeline.bind(y=y) and outer.run({"x": 1})["sum"] for y in (1, 2, 1)]
+    assert results == [3, 4, 3]
+
+
+@awaiting("foreign-key")
+@theirs
+def test_inside_on_their_engine_bound_values_count_a_level_down(engine, cache, their_engine):
+    pipeline = inner()
+    middle = Pipeline([pipeline.as_node()], their_engine())
+    outer = Pipeline([middle.as_node()], engine, cache)
+    results = [pipeline.bind(y=y) and outer.run({"x": 1})["sum"] for y in (1, 2)]
+    assert results == [3, 4]
+
+
+@awaiting("foreign-settings")
+def test_inside_on_their_engine_the_outer_cache_is_used(engine, cache):
+    outer = Pipeline([results_of(chain(engine=Mine()))], engine, cache)
+    outer.run({"items": [1, 2]})
+    take()
+    assert outer.run({"items": [2, 3]}) == {"results": [14, 16]}
+    assert take() == [("double", 3), ("add_ten", 6)]
+
+
+@awaiting("foreign-settings")
+def test_inside_on_their_engine_the_outer_callbacks_are_told(engine):
+    recorder = Recorder()
+    made = chain(name="inner", engine=Mine()).as_node()
+    Pipeline([made], engine, None, [recorder], "outer").run({"x": 5})
+    assert recorder.lines == lines(
+        """
+  pipeline_start outer {'x': 5}
+  node_start inner {'x': 5}
+  nested_pipeline_start outer inner
+    pipeline_start inner {'x': 5}
+    node_start double {'x': 5}
+    node_end double {'doubled': 10}
+    node_start add_ten {'doubled': 10}
+    node_end add_ten {'result': 20}
+    pipeline_end inner {'doubled': 10, 'result': 20}
+  nested_pipeline_end outer inner
+  node_end inner {'doubled': 10, 'result': 20}
+  pipeline_end outer {'doubled': 10, 'result': 20}
+"""
+    )
+
+
+@awaiting("foreign-settings")
+@theirs
+def test_inside_on_their_engine_an_error_has_one_note(engine, their_engine):
+    nested = Pipeline([fail_at_three], their_engine(), name="inner").as_node(map_over="x")
+    with pytest.raises(LookupError) as caught:
+        Pipeline([nested], engine).run({"x": [1, 3]})
+    assert caught.value.__notes__ == ["hypernodes: node 'fail_at_three', row 1"]
