@@ -169,6 +169,29 @@ def test_an_exception_in_a_callback_stops_the_run(engine, hook):
     assert ("add_ten", 6) not in take()
 
 
+@awaiting("callback-note")
+@pytest.mark.parametrize("spec", [spec.param() for spec in ENGINES if not spec.ordered])
+@pytest.mark.parametrize("hook", ["on_pipeline_end", "on_nested_pipeline_start"])
+def test_an_exception_in_a_callback_names_no_node(spec, hook):
+    def stop(self, *values):
+        raise RuntimeError("enough")
+
+    callback = type("Stop", (PipelineCallback,), {hook: stop})()
+    outer = Pipeline([chain().as_node()], spec.make(), None, [callback])
+    with pytest.raises(RuntimeError, match="enough") as caught:
+        outer.map({"x": [1]}, "x")
+    assert getattr(caught.value, "__notes__", []) == []
+
+
+def test_a_callback_of_an_outer_pipeline_may_run_pipelines_itself(engine):
+    class Runs(PipelineCallback):
+        def on_node_end(self, node_id, outputs, duration, ctx):
+            assert chain(engine=engine).run({"x": 1}, "doubled") == {"doubled": 2}
+
+    rows = chain(engine=engine, callbacks=[Runs()]).map({"x": [1]}, "x", outputs="records")
+    assert rows == [{"doubled": 2, "result": 12}]
+
+
 # The context -----------------------------------------------------------------------------------
 
 
@@ -282,6 +305,16 @@ def test_outside_a_map_the_context_says_so(engine):
         assert index is None
 
 
+def test_a_nested_map_leaves_the_context_as_it_was(engine):
+    outer = Pipeline([results_of(chain(name="inner")), total])
+    seen = asked(in_map, lambda p: p.run({"items": [1, 2]}), engine, outer)
+    assert seen[-1][0] == "pipeline_end"
+    for _, inside, items, index in (seen[0], seen[-2], seen[-1]):
+        assert not inside
+        assert items is None
+        assert index is None
+
+
 def test_inside_a_map_the_context_says_where():
     per_item = ["map_item_start", "pipeline_start", *["node_start", "node_end"] * 2, "pipeline_end"]
     seen = asked(in_map, map_two, ENGINES[0].make())
@@ -328,6 +361,41 @@ def test_item_start_time_is_in_the_context(engine):
 
     seen = asked(ask, map_two, engine)
     assert ("map_item_start", float) in seen
+
+
+def test_hits_and_runs_of_a_half_warm_map(engine, cache):
+    recorder = Recorder()
+    pipeline = Pipeline([double], engine, cache, [recorder], "p")
+    pipeline.run({"x": 2})
+    del recorder._lines[:]
+    pipeline.map({"x": [1, 2, 1]}, "x")
+    expected = lines(
+        """
+map_start 3
+map_item_start 0
+  pipeline_start p {'x': 1}
+  node_start double {'x': 1}
+  node_end double {'doubled': 2}
+  pipeline_end p {'doubled': 2}
+map_item_end 0
+map_item_start 1
+  pipeline_start p {'x': 2}
+  node_cached double
+  map_item_cached 1
+  pipeline_end p {'doubled': 4}
+map_item_end 1
+map_item_start 2
+  pipeline_start p {'x': 1}
+  node_cached double
+  map_item_cached 2
+  pipeline_end p {'doubled': 2}
+map_item_end 2
+map_end
+"""
+    )
+    check_unordered(recorder.lines, expected)
+    if type(engine).__name__ == "SeqEngine":
+        assert recorder.lines == expected
 
 
 # Engines that mix rows -------------------------------------------------------------------------

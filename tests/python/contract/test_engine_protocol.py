@@ -209,6 +209,17 @@ def test_incompatible_callbacks_are_refused(spec):
     assert take() == []
 
 
+@awaiting("inner-callbacks")
+def test_incompatible_callbacks_of_an_inner_pipeline_are_refused(spec):
+    class Picky(PipelineCallback):
+        supported_engines = ("OtherEngine",)
+
+    outer = Pipeline([chain(callbacks=[Picky()]).as_node()], spec.make())
+    with pytest.raises(ValueError, match="Callback Picky is not compatible"):
+        outer.run({"x": 1})
+    assert take() == []
+
+
 def test_compatible_callbacks_by_name_other_name_and_base(spec):
     class Sub(type(spec.make())):
         pass

@@ -14,6 +14,7 @@ import pytest
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.values import Point
+from contract.engines import ENGINES
 from hypernodes import DiskCache, Node, Pipeline, node
 
 
@@ -191,6 +192,26 @@ def test_inputs_are_digested_before_the_node_runs(cache):
     pipeline.run({"box": []})
     pipeline.run({"box": []})
     assert take() == [("change",)]
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        pytest.param(spec, id=spec.name, marks=[*spec.marks(), *broken])
+        for spec in ENGINES
+        for broken in [[awaiting("broadcast-mutation")] if spec.ordered else []]
+    ],
+)
+def test_a_broadcast_input_that_a_row_changes(spec, cache):
+    """Row 2 gets what row 1 left, so it must not be stored under what row 1 got."""
+
+    def count(x, box):
+        box.append(x)
+        return len(box)
+
+    pipeline = Pipeline([Node(count, "n")], spec.make(), cache)
+    pipeline.map({"x": [1, 2], "box": []}, "x")
+    assert pipeline.run({"x": 2, "box": []}) == {"n": 1}
 
 
 # What nodes hold -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from array import array
 from contract.calls import ran
 from contract.case import Case, Raises
 from contract.cases.common import add_ten, double, negate, pair
+from contract.cases.nodes import scale
 from hypernodes import HyperNodesError, Node, Pipeline, node
 from hypernodes.exceptions import OutputError, PlanError
 
@@ -165,6 +166,18 @@ CASES = [
             also=OURS,
         ),
         calls=[],
+    ),
+    bad(
+        "a missing input beside an optional one",
+        lambda p, **kw: p.run({}, **kw),
+        "Missing required input(s): ['x']. Required inputs: ['x']",
+        build=lambda: Pipeline([scale]),
+    ),
+    bad(
+        "a missing input that is optional for another node only",
+        lambda p, **kw: p.run({"x": 1}, **kw),
+        "Missing required input(s): ['factor']. Required inputs: ['factor', 'x']",
+        build=lambda: Pipeline([scale, Node(lambda factor: factor, "copy")]),
     ),
     wrong_length("one of two", (1,), "Node 'f' returned 1 values, expected 2"),
     wrong_length("three of two", [1, 2, 3], "Node 'f' returned 3 values, expected 2"),

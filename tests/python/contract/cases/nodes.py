@@ -154,6 +154,19 @@ CASES = [
         calls=[("scale", 2, 1), ("scale", 2, 3)],
     ),
     Case(
+        "node: nodes with different defaults for one input",
+        lambda: Pipeline([Node(lambda k=1: k, "one"), Node(lambda k=2: k, "two")]),
+        lambda p, **kw: p.run(output_name=["one", "two"], **kw),
+        result={"one": 1, "two": 2},
+    ),
+    Case(
+        "node: a default gives way to another node's output",
+        lambda: Pipeline([scale, Node(lambda x: x + 1, "factor")]),
+        lambda p, **kw: p.run({"x": 2}, output_name="scaled", **kw),
+        result={"scaled": 6},
+        calls=[("scale", 2, 3)],
+    ),
+    Case(
         "node: a default that is an empty tuple",
         lambda: Pipeline([list_of]),
         lambda p, **kw: p.map({"x": [1, 2]}, "x", **kw),
