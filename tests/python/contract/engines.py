@@ -32,9 +32,9 @@ class EngineSpec:
     def make(self, **options: Any) -> Any:
         return getattr(importlib.import_module(self.module), self.name)(**options)
 
-    def param(self) -> Any:
+    def param(self, *marks: pytest.MarkDecorator) -> Any:
         """This engine as a parameter of pytest, skipped with a reason where it is not there."""
-        return pytest.param(self, id=self.name, marks=self.marks())
+        return pytest.param(self, id=self.name, marks=[*self.marks(), *marks])
 
     def marks(self) -> list[pytest.MarkDecorator]:
         marks = [pytest.mark.daft] if self.package == "daft" else []

@@ -14,7 +14,7 @@ import pytest
 from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.values import Point
-from contract.engines import ENGINES
+from contract.engines import ENGINES, SEQUENTIAL
 from hypernodes import DiskCache, Node, Pipeline, node
 
 
@@ -197,9 +197,8 @@ def test_inputs_are_digested_before_the_node_runs(cache):
 @pytest.mark.parametrize(
     "spec",
     [
-        pytest.param(spec, id=spec.name, marks=[*spec.marks(), *broken])
-        for spec in ENGINES
-        for broken in [[awaiting("broadcast-mutation")] if spec.ordered else []]
+        SEQUENTIAL.param(awaiting("broadcast-mutation")),
+        *(spec.param() for spec in ENGINES if not spec.ordered),
     ],
 )
 def test_a_broadcast_input_that_a_row_changes(spec, cache):
