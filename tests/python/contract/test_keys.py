@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import abc
+import contextlib
+import copy
 import enum
+import pickle
 import typing
 from dataclasses import dataclass, field
 
@@ -260,6 +264,20 @@ def test_defaults_and_bound_instances_are_digested_when_the_node_is_made():
     scaler.factor = 2
     assert Node(f, "out").code_hash != first[0]
     assert Node(scaler.scale, "out").code_hash != first[1]
+
+
+@awaiting("slotnames")
+@pytest.mark.parametrize("use", [copy.copy, pickle.dumps], ids=["copied", "pickled"])
+@pytest.mark.parametrize("base", [object, abc.ABC])
+def test_what_python_keeps_in_a_class_does_not_count(use, base):
+    class Used(base):
+        def method(self, x):
+            return x
+
+    before = Node(Used().method, "out").code_hash
+    with contextlib.suppress(AttributeError):  # a local class does not pickle, but is prepared to
+        use(Used())
+    assert Node(Used().method, "out").code_hash == before
 
 
 # Helpers and globals ---------------------------------------------------------------------------
