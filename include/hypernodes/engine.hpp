@@ -42,6 +42,8 @@ class Inputs {
 
 struct RunOptions {
   std::vector<std::string> outputs = {};  ///< Only these, and only the nodes they need. Empty: all.
+  /// Outputs that are given instead of computed: nodes that only they needed do not run.
+  Inputs overrides = {};
 };
 
 /// What a map goes over: `over("x")`, `over("x", "y").product()`.
@@ -49,6 +51,7 @@ struct MapOptions {
   std::vector<std::string> over;
   MapMode mode = MapMode::kZip;
   std::vector<std::string> outputs = {};  ///< Empty: all.
+  Inputs overrides = {};                  ///< As of a run; lists if they are in `over`.
 
   MapOptions product() const {
     MapOptions options = *this;
@@ -58,6 +61,11 @@ struct MapOptions {
   MapOptions only(std::vector<std::string> names) const {
     MapOptions options = *this;
     options.outputs = std::move(names);
+    return options;
+  }
+  MapOptions overriding(Inputs given) const {
+    MapOptions options = *this;
+    options.overrides = std::move(given);
     return options;
   }
 };

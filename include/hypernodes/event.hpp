@@ -34,6 +34,7 @@ struct Scope {
   std::string id;    ///< `pipeline_<...>`
   std::string name;  ///< The pipeline's, or its id.
   const Scope* parent = nullptr;
+  std::int64_t row = -1;        ///< The item of the parent's map that this is part of; -1: none.
   std::int64_t nodes = 0;       ///< How many this run needs.
   const void* owner = nullptr;  ///< The graph.
 };

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -38,6 +39,29 @@ struct BatchResult {
   std::exception_ptr error = nullptr;  ///< Of row `done`.
 };
 
+/// One argument of a whole batch.
+struct BatchArgument {
+  Column column;
+  /// It has one row, which stands for all: the input is neither mapped over nor computed from one
+  /// that is.
+  bool constant = false;
+};
+
+/// Runs all rows of a batch: returns a column of `rows` rows for each output.
+using BatchFunction =
+    std::function<std::vector<Column>(std::span<const BatchArgument> arguments, std::int64_t rows)>;
+
+class NodeBody;
+
+/// One of several rows' calls that overlap.
+struct RowCall {
+  const NodeBody* body = nullptr;
+  const Value* const* arguments = nullptr;
+  Value* outputs = nullptr;
+  bool done = false;
+  std::exception_ptr error = nullptr;  ///< If it failed. A call that was given up has neither.
+};
+
 /// The function of a node. Implement it for nodes that hypernodes::node cannot make.
 /// Threads: every engine but the sequential one calls it from several threads at once.
 class NodeBody {
@@ -51,6 +75,17 @@ class NodeBody {
   /// The default calls run_row for each.
   virtual BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
                                 std::span<const NodeOutput> outputs) const;
+
+  /// Whether its calls wait rather than compute, so that several should be under way at once.
+  virtual bool waits() const { return false; }
+  /// Runs calls at the same time; the first failure gives up the others. Every call's body is of
+  /// this class, and waits.
+  virtual void run_together(std::span<RowCall> calls) const;
+
+  /// For a node that wants whole batches: all rows of a map that are to be run, in one call. Either
+  /// all are done or none. The default repeats what is constant, and calls run_batch.
+  virtual BatchResult run_whole_batch(std::span<const BatchArgument> arguments, std::int64_t rows,
+                                      std::span<const NodeOutput> outputs) const;
 };
 
 class NestedPipeline;
@@ -70,8 +105,11 @@ class Node {
     bool foreign = false;      ///< Its exceptions belong to another runtime: never wrapped.
     /// Inputs that need no value although they have no fallback: an inner pipeline has one.
     std::vector<std::string> optional_inputs = {};
-    bool whole_batch = false;  ///< Wants a map's rows in one call (run_batch), not one by one.
+    bool whole_batch = false;  ///< Wants a map's rows in one call: run_whole_batch.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+    /// Makes the same node for only these of its outputs, if it can leave the others out. A nested
+    /// pipeline can without.
+    std::function<Node(const std::vector<std::string>&)> restricted = nullptr;
   };
 
   explicit Node(Definition definition)
@@ -94,6 +132,11 @@ class Node {
   /// A copy that uses `value` when nothing supplies `input`. Throws: DependencyError for an unknown
   /// input, TypeError if the value does not fit.
   Node with_default(std::string_view input, Value value) const;
+  /// A copy that has another function for maps: `batch`, a BatchFunction, is called once for all
+  /// rows that no cache has. Both must agree: results of either are cached, row by row. One that
+  /// captures anything needs a `version` after it to be cached.
+  template <typename F>
+  Node with_batch(F batch) const;
   /// A copy whose inputs are called differently: {current name, new name} pairs.
   Node renamed(std::initializer_list<std::pair<std::string_view, std::string_view>> names) const;
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
+from .batch_node import BatchNode, DualNode
 from .cache import DiskCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from .integrations.daft import DaftEngine
 
 __all__ = [
+    "BatchNode",
     "CallbackContext",
     "CppNode",
     "CycleError",
     "DaftEngine",
     "DependencyError",
     "DiskCache",
+    "DualNode",
     "ExecutionError",
     "HyperNode",
     "HyperNodesError",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from . import _core
 from .node import HyperNode, output_names
-from .pipeline_node import PipelineNode, pruned_outputs
+from .pipeline_node import PipelineNode
 
 __all__ = ["PipelineGraph", "describe"]
 
@@ -45,21 +45,29 @@ class PipelineGraph:
         return [self.execution_order[step] for step in self._native.required_steps(names)]
 
 
-def describe(nodes: Sequence[HyperNode], native: _core.Graph) -> PipelineGraph:
-    """The view of `native`, which was built from all outputs of `nodes`."""
+def describe(nodes: Sequence[HyperNode], pruned: _core.Graph) -> PipelineGraph:
+    """The view of a graph of `nodes`, which may leave out outputs that nobody needs."""
+    whole = pruned.covering(None)
     makers = {name: node for node in nodes for name in output_names(node.output_name)}
-    pruned = {node: pruned_outputs(node, nodes) for node in nodes if isinstance(node, PipelineNode)}
+    computed = set(pruned.output_names)
     return PipelineGraph(
         output_to_node=makers,
-        execution_order=[makers[name] for name in native.first_outputs],
-        root_args=list(native.root_args),
+        execution_order=[makers[name] for name in whole.first_outputs],
+        root_args=list(whole.root_args),
         available_output_names=sorted(makers),
         dependencies={
             node: list(dict.fromkeys(makers[arg] for arg in node.root_args if arg in makers))
             for node in nodes
         },
         required_outputs={
-            node: None if names is None else list(names) for node, names in pruned.items()
+            node: _required(node, computed) for node in nodes if isinstance(node, PipelineNode)
         },
-        _native=native,
+        _native=whole,
     )
+
+
+def _required(node: PipelineNode, computed: set[str]) -> list[str] | None:
+    """The outputs of `node` that are computed; None for all."""
+    names = output_names(node.output_name)
+    required = [name for name in names if name in computed]
+    return None if len(required) == len(names) else required

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import contextlib
+import contextvars
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 __all__ = ["CallbackContext", "PipelineCallback"]
 
@@ -28,6 +31,10 @@ class CallbackContext:
         self._path: list[str] = []
         self._data: dict[str, Any] = {}
         self._metadata: dict[str, dict[str, Any]] = {}
+        self._at_end = contextlib.ExitStack()
+        # Of the caller of `run` or `map`; engines set them if they make the context elsewhere.
+        self._thread = threading.get_ident()
+        self._around = contextvars.copy_context()
 
     def set(self, key: str, value: Any) -> None:  # noqa: ANN401 (holds whatever a callback keeps)
         """Stores `value` for the other hooks of this run."""
@@ -79,6 +86,14 @@ class CallbackContext:
         """The pipeline described last: before `on_map_start`, the one about to be mapped."""
         return next(reversed(self._metadata), None)
 
+    def _call_at_end(self, function: Callable[[], None]) -> None:
+        """Has `function` called when the run is over, however it ends, by the run's thread."""
+        self._at_end.callback(function)
+
+    def _end(self) -> None:
+        """The run is over; called by engines."""
+        self._at_end.close()
+
 
 class PipelineCallback:
     """Base of all callbacks: every hook does nothing, so override the ones you need.
@@ -93,15 +108,8 @@ class PipelineCallback:
     ...         print(node_id, outputs)
     """
 
-    if TYPE_CHECKING:
-
-        @property
-        def supported_engines(self) -> Sequence[str] | None:
-            """Class names of the engines this callback works with; None means all."""
-
-    else:
-        # At run time a plain attribute: a subclass may replace it by one, or by a property.
-        supported_engines = None
+    supported_engines: Sequence[str] | None = None
+    """Class names of the engines this callback works with; None means all."""
 
     def on_pipeline_start(
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext

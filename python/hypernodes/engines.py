@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _changes
@@ -67,6 +67,17 @@ class NativeEngine:
             self._check_callbacks(callbacks)
         return cache, callbacks
 
+    def _prepared(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        overrides: Mapping[str, Any] | None,
+    ) -> tuple[_core.Graph, dict[str, Any]]:
+        """The graph of a run or map, and all that it is given."""
+        graph = pipeline._native(output_name, overrides)
+        return graph, {**pipeline._merged(inputs), **(overrides or {})}
+
     def _executor(self) -> _core.BatchExecutor | None:
         """How this engine runs a pipeline inside another; None: row by row, as it comes."""
         return None
@@ -106,10 +117,19 @@ class SeqEngine(NativeEngine):
         pipeline: Pipeline,
         inputs: dict[str, Any],
         output_name: str | Sequence[str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Runs `pipeline` on one item: a dict of its outputs."""
-        graph = pipeline._native(output_name)
-        return graph.run(pipeline._merged(inputs), output_name, *self._settings(pipeline))
+        """Runs `pipeline` on one item: a dict of its outputs.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name.
+            output_name: The only outputs to compute.
+            overrides: Outputs that are given instead of computed.
+        """
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
+        return graph.run(given, output_name, *self._settings(pipeline))
 
     def map(
         self,
@@ -120,6 +140,7 @@ class SeqEngine(NativeEngine):
         output_name: str | Sequence[str] | None = None,
         *,
         outputs: str = "records",
+        overrides: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 (`outputs` decides)
         """Runs `pipeline` on each item.
 
@@ -130,11 +151,11 @@ class SeqEngine(NativeEngine):
             map_mode: "zip" or "product".
             output_name: The only outputs to compute.
             outputs: "records", a list of dicts, or "columns", a dict of lists.
+            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
         """
-        graph = pipeline._native(output_name)
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
-        merged = pipeline._merged(inputs)
-        return graph.map(merged, map_over, map_mode, output_name, cache, callbacks, outputs)
+        return graph.map(given, map_over, map_mode, output_name, cache, callbacks, outputs)
 
 
 SequentialEngine = SeqEngine

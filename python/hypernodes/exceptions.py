@@ -19,6 +19,7 @@ __all__ = [
     "OutputError",
     "PlanError",
     "TypeError",
+    "TypeWarning",
     "UncachedWarning",
 ]
 
@@ -68,8 +69,8 @@ class TypeError(HyperNodesError, builtins.TypeError):
     """A value or object of a type that cannot be used there."""
 
 
-class OutputError(HyperNodesError, ValueError):
-    """A node with several outputs did not return one value for each."""
+class OutputError(HyperNodesError, RuntimeError, ValueError):
+    """A node returned another number of values than it has outputs, or a batch has rows."""
 
 
 class CacheError(HyperNodesError, RuntimeError):
@@ -101,6 +102,10 @@ class ExecutionError(HyperNodesError, RuntimeError):
         self.args = (message, where, fix, node, row)
         self.node = node
         self.row = row
+
+
+class TypeWarning(UserWarning):
+    """An output feeds an input whose type hint no value of it can satisfy; told at building."""
 
 
 class UncachedWarning(UserWarning):

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ColumnType", "column_type", "input_types", "output_types"]
+__all__ = ["ColumnType", "column_type", "input_types", "output_types", "plain_hint"]
 
 Kind: TypeAlias = Literal["null", "bool", "int64", "float64", "string", "bytes", "list", "optional"]
 
@@ -56,7 +56,7 @@ def column_type(hint: object) -> ColumnType | None:
     >>> column_type(tuple[int, int]) is None
     True
     """
-    hint = _plain(hint)
+    hint = plain_hint(hint)
     try:
         kind = _SCALARS.get(hint)
     except TypeError:  # An unhashable hint, such as Annotated[int, []] inside a union.
@@ -80,7 +80,7 @@ def _wrapped(kind: Kind, hint: object) -> ColumnType | None:
     return ColumnType(kind, item)
 
 
-def _plain(hint: object) -> object:
+def plain_hint(hint: object) -> object:
     """Strips what only names or decorates a type: Annotated, NewType, Final, `type X = ...`."""
     for _ in range(32):  # An alias may refer to itself.
         if typing.get_origin(hint) in (typing.Annotated, typing.Final):
@@ -124,7 +124,7 @@ def output_types(
     >>> [str(t) for t in output_types(split, ("head", "size"))]
     ['string', 'int64']
     """
-    result = _plain(resolved_hints(function).get("return", Any))
+    result = plain_hint(resolved_hints(function).get("return", Any))
     if isinstance(function, type):
         result = Any  # What `__init__` returns is not what calling the class returns.
     if isinstance(output_names, str):

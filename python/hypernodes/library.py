@@ -56,7 +56,7 @@ class CppNode(HyperNode):
         """64 hex digits that identify the function: the library's content and the place in it."""
         return self._built.code
 
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
+    def _definition(self) -> _core.Node:
         if self._built.cached != self._cache:
             self._built = self._built.with_cached(self._cache)
         return self._built

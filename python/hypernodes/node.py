@@ -3,23 +3,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import functools
 import importlib
 import inspect
 import secrets
-import sys
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from . import _changes, _core
+from . import _changes, _core, _pickling
+from ._batch import BatchFunction
+from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
 
-__all__ = ["HyperNode", "Node", "node"]
+__all__ = ["HyperNode", "Node", "node", "output_names", "parameters_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,12 +49,13 @@ class HyperNode(ABC):
         """64 hex digits that identify its code."""
 
     @abstractmethod
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
-        """The native node; the same object until something about it changes.
+    def _definition(self) -> _core.Node:
+        """The native node; the same object until something about it changes."""
 
-        Args:
-            outputs: The only ones that are needed; a function makes all of them anyway.
-        """
+    @property
+    def _hints(self) -> dict[str, Any]:
+        """The type hints that are known of inputs, by name, and as "return" of the result."""
+        return {}
 
     @property
     def cache(self) -> bool:
@@ -106,19 +105,21 @@ class Node(HyperNode, Generic[P, R]):
             TypeError: If `func` takes `*args` or `**kwargs`, or has no signature.
         """
         # The attributes of a class or callable object are its own matter.
-        updated = functools.WRAPPER_UPDATES if inspect.isfunction(func) else ()
-        functools.update_wrapper(self, func, updated=updated)
+        wrapped: Any = func
+        updated = functools.WRAPPER_UPDATES if inspect.isfunction(wrapped) else ()
+        functools.update_wrapper(self, wrapped, updated=updated)
         self.func = func
         self._name = _name_of(func)
         self.__name__ = self._name
         self._output_name = output_name if isinstance(output_name, str) else tuple(output_name)
         self._cache = bool(cache)
-        self._parameters = _parameters_of(func, self._name)
+        self._parameters = parameters_of(func, self._name)
         digest = code_hash(func)
         self._has_identity = digest is not None
         # Without an identity it is never cached: any digits will do, but no other node's.
         self._code_hash = digest if digest is not None else secrets.token_hex(32)
         self._built: _core.Node | None = None
+        self._resolved_hints: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -150,7 +151,13 @@ class Node(HyperNode, Generic[P, R]):
         """Whether it has a version for whole batches, too."""
         return False
 
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
+    @property
+    def _hints(self) -> dict[str, Any]:
+        if self._resolved_hints is None:
+            self._resolved_hints = node_hints(self.func)
+        return self._resolved_hints
+
+    def _definition(self) -> _core.Node:
         if self._built is None:
             self._built = self._build()
         if self._built.cached != self._cache:
@@ -164,7 +171,7 @@ class Node(HyperNode, Generic[P, R]):
         ]
         keywords = tuple(p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY)
         return _core.python_node(
-            self.func,
+            self._row_function(),
             self._name,
             parameters,
             keywords or None,
@@ -172,8 +179,18 @@ class Node(HyperNode, Generic[P, R]):
             not isinstance(self._output_name, str),
             self._code_hash if self._has_identity else None,
             self._cache,
-            _complete if self.is_async else None,
+            self.is_async,
+            self._batch_function(),
+            None,
         )
+
+    def _row_function(self) -> Callable[..., Any]:
+        """What runs one row."""
+        return self.func
+
+    def _batch_function(self) -> BatchFunction | None:
+        """What runs all rows of a map in one call, if there is such a thing."""
+        return None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Calls the function."""
@@ -194,55 +211,32 @@ class Node(HyperNode, Generic[P, R]):
         return hash((self._name, self._output_name))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """By reference if a module holds this node or its function, else by value."""
-        state = (self._output_name, self._cache, self._code_hash, self._has_identity)
+        """By reference if a module holds this node, else by value."""
         module, name = self.__module__, getattr(self, "__qualname__", "")
-        if _find(module, name) is self:
-            # In another process __main__ may be another program: take the code along, if we can.
-            code = _pickled(self.func) if module == "__main__" else None
-            return _by_reference, (module, name, code, state)
-        if _find(module, name) is self.func or not inspect.isfunction(self.func):
-            return _by_value, (self.func, state)
-        return _by_reference, (module, name, _pickled(self.func), state)
+        held = _pickling.find(module, name) is self
+        # In another process __main__ may be another program: it must have this node's code.
+        func = None if held and module != "__main__" else _pickling.travelling(self.func)
+        state = (type(self), self._output_name, self._cache, self._code_hash, self._has_identity)
+        return _revive, ((module, name) if held else None, func, state)
 
 
-def _find(module: str, name: str) -> object:
-    """What `name` is in a module that is loaded."""
-    found: object = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _pickled(func: Callable[..., Any]) -> bytes | None:
-    """The function's code, for a process that cannot import it; needs cloudpickle."""
-    try:
-        cloudpickle = importlib.import_module("cloudpickle")
-    except ImportError:
-        return None
-    code: bytes = cloudpickle.dumps(func)
-    return code
-
-
-def _by_value(func: Callable[..., Any], state: tuple[Any, ...]) -> Node[..., Any]:
-    output_name, cache, digest, has_identity = state
-    restored = Node(func, output_name, cache)
-    restored._code_hash, restored._has_identity = digest, has_identity
-    return restored
-
-
-def _by_reference(
-    module: str, name: str, code: bytes | None, state: tuple[Any, ...]
+def _revive(
+    held_by: tuple[str, str] | None,
+    func: Callable[..., Any] | bytes | None,
+    state: tuple[Any, ...],
 ) -> Node[..., Any]:
-    found = _find(module, name)
-    if found is None and code is None:
-        importlib.import_module(module)
-        found = _find(module, name)
-    if isinstance(found, Node) and (code is None or found.code_hash == state[2]):
-        return found
-    if code is None:
-        raise AttributeError(f"module {module!r} has no node {name!r}")
-    return _by_value(importlib.import_module("cloudpickle").loads(code), state)
+    kind, output_name, cache, digest, has_identity = state
+    if held_by is not None:
+        if func is None:
+            importlib.import_module(held_by[0])
+        found = _pickling.find(*held_by)
+        if isinstance(found, Node) and (func is None or found.code_hash == digest):
+            return found
+    if func is None:
+        raise AttributeError(f"no module has node {held_by}")
+    node: Node[..., Any] = kind(_pickling.revived(func), output_name, cache)
+    node._code_hash, node._has_identity = digest, has_identity
+    return node
 
 
 def _name_of(func: Callable[..., Any]) -> str:
@@ -258,7 +252,12 @@ def _is_async(func: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(call)
 
 
-def _parameters_of(func: Callable[..., Any], name: str) -> list[inspect.Parameter]:
+def parameters_of(func: Callable[..., Any], name: str) -> list[inspect.Parameter]:
+    """The parameters of a node's function.
+
+    Raises:
+        TypeError: If it takes `*args` or `**kwargs`, or has no signature.
+    """
     try:
         parameters = list(inspect.signature(func).parameters.values())
     except ValueError as error:
@@ -275,44 +274,17 @@ def _parameters_of(func: Callable[..., Any], name: str) -> list[inspect.Paramete
     return parameters
 
 
-def _complete(coroutine: Coroutine[Any, Any, R]) -> R:
-    """Runs a coroutine to its end, inside a running event loop too."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        return _complete_in_thread(coroutine)
-    return asyncio.run(coroutine)
-
-
-def _complete_in_thread(coroutine: Coroutine[Any, Any, R]) -> R:
-    results: list[R] = []
-    errors: list[BaseException] = []
-    context = contextvars.copy_context()
-
-    def work() -> None:
-        try:
-            results.append(context.run(asyncio.run, coroutine))
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=work, name="hypernodes-async")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
-
-
 @overload
 def node(output_name: Callable[P, R], /) -> Node[P, R]: ...
 @overload
 def node(
-    output_name: str | Sequence[str] | None = None, cache: bool = True
+    output_name: str | Sequence[str] | None = None, cache: bool = True, *, batch: bool = False
 ) -> Callable[[Callable[P, R]], Node[P, R]]: ...
 def node(
-    output_name: Callable[..., Any] | str | Sequence[str] | None = None, cache: bool = True
+    output_name: Callable[..., Any] | str | Sequence[str] | None = None,
+    cache: bool = True,
+    *,
+    batch: bool = False,
 ) -> Any:
     """Makes a function a node: `@node`, `@node("sum")`, `@node(output_name=("head", "tail"))`.
 
@@ -320,6 +292,7 @@ def node(
         output_name: The name of the result, by default the function's; a tuple of names for a
             function that returns a tuple or list.
         cache: False to run it always and store nothing.
+        batch: Whether it takes and returns whole columns: a `BatchNode`.
 
     >>> @node(output_name="total", cache=False)
     ... def add(a, b=1):
@@ -331,7 +304,12 @@ def node(
         return Node(output_name, _name_of(output_name))
     name = output_name
 
-    def decorate(func: Callable[P, R]) -> Node[P, R]:
-        return Node(func, _name_of(func) if name is None else name, cache)
+    def decorate(func: Callable[..., Any]) -> Node[..., Any]:
+        kind: type[Node[..., Any]] = Node
+        if batch:
+            from .batch_node import BatchNode
+
+            kind = BatchNode
+        return kind(func, _name_of(func) if name is None else name, cache)
 
     return decorate

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import _changes, _core
 from ._graph import PipelineGraph, describe
+from ._type_check import check_types
 from .engines import SeqEngine
-from .exceptions import DependencyError
 from .exceptions import TypeError as PipelineTypeError
 from .node import HyperNode
-from .pipeline_node import PipelineNode, pruned_outputs
+from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from .cache import Cache
@@ -46,8 +46,7 @@ class Pipeline:
     # Built from the nodes as they were at _seen of _changes; see _refresh.
     _seen: int
     _built_from: tuple[str | None, list[_core.Node]] | None
-    _pruned: _core.Graph
-    _all: _core.Graph | None
+    _graph: _core.Graph
     _last_runs: _core.LastRuns
 
     def __init__(
@@ -57,6 +56,8 @@ class Pipeline:
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
         name: str | None = None,
+        *,
+        strict_types: bool = False,
     ) -> None:
         """Wires the nodes.
 
@@ -66,11 +67,14 @@ class Pipeline:
             cache: Where results are kept; by default the engine's.
             callbacks: Who is told of what happens; by default the engine's.
             name: What it is called.
+            strict_types: True to refuse type hints that contradict each other, instead of a
+                TypeWarning.
 
         Raises:
             DependencyError: If two nodes make one name (a ValueError, too).
             CycleError: If nodes need each other in a circle.
-            TypeError: If a C++ output does not fit the input that it feeds.
+            TypeError: If a C++ output does not fit the C++ input that it feeds, or with
+                `strict_types` no value can be of the types of an output and of an input it feeds.
         """
         self.nodes = nodes
         self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
@@ -83,6 +87,7 @@ class Pipeline:
         self._revision = 0
         self._forget()
         self._native()
+        check_types(self._nodes, name, strict_types)
 
     # Settings ---------------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ class Pipeline:
     @property
     def graph(self) -> PipelineGraph:
         """How the nodes hang together."""
-        return describe(self._nodes, self._whole())
+        return describe(self._nodes, self._native())
 
     @property
     def last_run(self) -> _core.Statistics | None:
@@ -221,10 +226,9 @@ class Pipeline:
             if self._bound or type(inputs) is not dict:
                 inputs = self._merged(inputs)
             if output_name is None and self._seen == _changes.current:
-                return self._pruned.run(inputs, None, cache, callbacks)
+                return self._graph.run(inputs, None, cache, callbacks)
             return self._native(output_name).run(inputs, output_name, cache, callbacks)
-        merged = self._merged(inputs)
-        self._native(output_name).check(merged, output_name)
+        merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
     def map(
@@ -254,8 +258,7 @@ class Pipeline:
         Raises:
             PlanError: As for run, and for lists of unequal length.
         """
-        merged = self._merged(inputs)
-        self._native(output_name).check(merged, output_name)
+        merged = self._checked(inputs, output_name, kwargs)
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
         chosen: Any = self.engine if engine is None else engine
         return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
@@ -293,38 +296,37 @@ class Pipeline:
         cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
         return cache, self._callbacks or getattr(engine, "callbacks", None) or None
 
-    def _native(self, output_name: str | Sequence[str] | None = None) -> _core.Graph:
-        """The graph to run for these outputs: up to date, pruned unless they need more."""
-        if self._seen != _changes.current:
-            self._refresh()
-        if output_name is None or self._pruned is self._all:
-            return self._pruned
-        names = [output_name] if isinstance(output_name, str) else output_name
-        known = self._pruned.output_names
-        return self._pruned if all(name in known for name in names) else self._whole()
+    def _checked(
+        self,
+        inputs: Mapping[str, Any] | None,
+        output_name: str | Sequence[str] | None,
+        options: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The merged inputs, if they are enough for these outputs; else raises PlanError."""
+        merged = self._merged(inputs)
+        overrides = options.get("overrides") or {}
+        self._native(output_name, overrides).check({**merged, **overrides}, output_name)
+        return merged
 
-    def _whole(self) -> _core.Graph:
-        """The graph with all outputs of pipeline nodes, also those that nobody needs."""
+    def _native(
+        self,
+        output_name: str | Sequence[str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> _core.Graph:
+        """The graph to run for these outputs, up to date."""
         if self._seen != _changes.current:
             self._refresh()
-        if self._all is None:
-            self._all = self._build([node._definition() for node in self._nodes])
-        return self._all
+        graph = self._graph if output_name is None else self._graph.covering(output_name)
+        return graph.overridden(list(overrides)) if overrides else graph
 
     def _refresh(self) -> None:
         """Builds the graph anew if anything that it is made of has changed."""
         seen = _changes.current
-        definitions = [_pruned_definition(node, self._nodes) for node in self._nodes]
-        key = (self._name, definitions)
-        if self._built_from is None or not _same(self._built_from, key):
-            self._pruned = self._build(definitions)
-            pruned = any(pruned_outputs(node, self._nodes) for node in self._nodes)
-            self._all = None if pruned else self._pruned
-            self._built_from = key
+        built_from = (self._name, [node._definition() for node in self._nodes])
+        if self._built_from is None or not _same(self._built_from, built_from):
+            self._graph = _core.Graph(built_from[1], self._name or "", self.id, self._last_runs)
+            self._built_from = built_from
         self._seen = seen
-
-    def _build(self, definitions: list[_core.Node]) -> _core.Graph:
-        return _core.Graph(definitions, self._name or "", self.id, self._last_runs)
 
     def _changed(self) -> None:
         self._revision += 1
@@ -333,7 +335,6 @@ class Pipeline:
     def _forget(self) -> None:
         self._seen = -1
         self._built_from = None
-        self._all = None
         self._last_runs = _core.LastRuns()
 
     def __repr__(self) -> str:
@@ -348,7 +349,7 @@ class Pipeline:
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
-        native = ("_seen", "_built_from", "_pruned", "_all", "_last_runs")
+        native = ("_seen", "_built_from", "_graph", "_last_runs")
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -370,16 +371,6 @@ def _as_node(node: HyperNode | Pipeline) -> HyperNode:
         f"A pipeline is made of nodes, got {type(node).__name__}",
         fix="decorate functions with @node",
     )
-
-
-def _pruned_definition(node: HyperNode, siblings: Sequence[HyperNode]) -> _core.Node:
-    outputs = pruned_outputs(node, siblings)
-    if outputs is None:
-        return node._definition()
-    try:
-        return node._definition(outputs)
-    except DependencyError:  # the outputs left do not depend on what is mapped over
-        return node._definition()
 
 
 def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
 from .exceptions import DependencyError, PlanError
-from .node import HyperNode, output_names
+from .node import HyperNode
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -55,7 +55,7 @@ class PipelineNode(HyperNode):
         self.map_mode = map_mode
         self._own_name = name
         self._cache = bool(cache)
-        self._built: dict[tuple[str, ...] | None, tuple[tuple[Any, ...], _core.Node]] = {}
+        self._built: tuple[tuple[Any, ...], tuple[Any, ...], _core.Node] | None = None
         self._check_inputs()
         self._definition()
 
@@ -103,51 +103,45 @@ class PipelineNode(HyperNode):
         result: dict[str, Any] = Pipeline([self]).run(inputs)
         return result
 
-    def _definition(self, outputs: tuple[str, ...] | None = None) -> _core.Node:
+    def _definition(self) -> _core.Node:
         graph = self.pipeline._native()
         cache, callbacks = self.pipeline._own_settings()
         # Compared by identity: what equals may still behave otherwise.
         state = (graph, self.pipeline._revision, self.pipeline._engine, cache, callbacks)
         key = (*map(id, state), self._cache, self.name)
-        built = self._built.get(outputs)
-        if built is not None and built[0][0] == key:
-            return built[1]
-        definition = self._build(outputs, graph, cache, callbacks)
-        self._built[outputs] = ((key, state), definition)
+        if self._built is not None and self._built[0] == key:
+            return self._built[2]
+        definition = self._build(list(self.output_mapping.items()))
+        self._built = (key, state, definition)
         return definition
 
-    def _build(
-        self,
-        outputs: tuple[str, ...] | None,
-        graph: _core.Graph,
-        cache: Any,  # noqa: ANN401
-        callbacks: Any,  # noqa: ANN401
-    ) -> _core.Node:
+    def _build(self, outputs: list[tuple[str, str]]) -> _core.Node:
+        """The native node for these outputs, pairs of inner and outer name; all for none."""
         mapped = self.map_over or []
         inner_mapped = {self.input_mapping.get(name, name) for name in mapped}
         bound = {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped}
-        mapping = list(self.output_mapping.items())
-        if outputs is not None:
-            inner_names = {outer: inner for inner, outer in mapping}
-            mapping = [(inner_names.get(name, name), name) for name in outputs]
         engine: Any = self.pipeline._engine
         own = isinstance(engine, engines.NativeEngine) and engines.is_ours(engine)
         definition = _core.nested_node(
-            graph,
+            self.pipeline._native(),
             self.name or "",
             [(inner, outer) for outer, inner in self.input_mapping.items()],
-            mapping,
+            outputs,
             mapped,
             self.map_mode,
             bound,
             self._cache,
-            cache,
-            callbacks,
+            *self.pipeline._own_settings(),
             engine._executor() if own else None,
         )
         if engine is None or own:
             return definition
-        return self._on_engine(engine, definition, [inner for inner, _ in mapping])
+        return self._on_engine(engine, definition, [inner for inner, _ in outputs])
+
+    def _restricted(self, outputs: Sequence[str]) -> _core.Node:
+        """The native node for these outer outputs only."""
+        inner_names = {outer: inner for inner, outer in self.output_mapping.items()}
+        return self._build([(inner_names.get(name, name), name) for name in outputs])
 
     def _on_engine(
         self,
@@ -159,7 +153,7 @@ class PipelineNode(HyperNode):
         names = definition.input_names
         optional = definition.optional_inputs
         several = len(definition.output_names) > 1
-        wanted = sorted(inner_outputs) or self.pipeline.graph.available_output_names
+        wanted = sorted(inner_outputs) or self.pipeline._native().output_names
 
         def run_on_engine(*values: Any) -> Any:  # noqa: ANN401
             given = zip(names, values, strict=True)
@@ -176,7 +170,9 @@ class PipelineNode(HyperNode):
             several,
             definition.code if definition.has_identity else None,
             definition.cached,
+            False,
             None,
+            self._restricted,
         )
 
     def _run_inner(
@@ -206,11 +202,11 @@ class PipelineNode(HyperNode):
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native nodes, which are built again where it lands."""
-        return {**self.__dict__, "_built": {}}
+        return {**self.__dict__, "_built": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """As it was."""
-        self.__dict__.update(state)
+        vars(self).update(state)
         _changes.note()
 
 
@@ -219,16 +215,3 @@ class _NotGiven:
 
 
 _NOT_GIVEN = _NotGiven()
-
-
-def pruned_outputs(node: HyperNode, siblings: Sequence[HyperNode]) -> tuple[str, ...] | None:
-    """The outputs of `node` that its siblings need; None means all of them.
-
-    Only a pipeline can leave some out: those nobody needs, if others are needed.
-    """
-    if not isinstance(node, PipelineNode):
-        return None
-    names = output_names(node.output_name)
-    needed = {name for other in siblings if other is not node for name in other.root_args}
-    used = tuple(name for name in names if name in needed)
-    return used if used and len(used) < len(names) else None

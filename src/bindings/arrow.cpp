@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/to_python.hpp"
 #include "hypernodes/daft_abi.h"
 #include "hypernodes/error.hpp"
 
@@ -84,6 +85,15 @@ nb::tuple export_arrow(const Column& column) {
   return nb::make_tuple(
       make_capsule(std::move(schema), "arrow_schema", destroy_capsule<ArrowSchema>),
       make_capsule(std::move(array), "arrow_array", destroy_capsule<ArrowArray>));
+}
+
+void bind_arrow(nb::module_& module) {
+  nb::class_<ArrowColumn>(module, "ArrowColumn")
+      .def(
+          "__arrow_c_array__",
+          [](const ArrowColumn& self, nb::handle) { return export_arrow(self.column); },
+          nb::arg("requested_schema") = nb::none())
+      .def("to_list", [](const ArrowColumn& self) { return to_list(self.column); });
 }
 
 }  // namespace hypernodes::python

@@ -24,4 +24,11 @@ bool import_arrow(nb::handle object, Column* out);
 /// The schema and array capsules of a column (`__arrow_c_array__`). Throws: TypeError for objects.
 nb::tuple export_arrow(const Column& column);
 
+/// A column, handed to Python as an Arrow array (`__arrow_c_array__`).
+struct ArrowColumn {
+  Column column;
+};
+
+void bind_arrow(nb::module_& module);
+
 }  // namespace hypernodes::python

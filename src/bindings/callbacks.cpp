@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "bindings/errors.hpp"
@@ -30,29 +31,6 @@ constexpr std::array<const char*, 13> kHooks{"on_pipeline_start",
                                              "on_map_end"};
 static_assert(static_cast<std::size_t>(EventKind::kMapEnd) + 1 == kHooks.size());
 
-constexpr std::array<const char*, 4> kMapKeys{"_in_map", "_map_total_items", "_map_item_index",
-                                              "_map_item_start_time"};
-
-/// The id of the pipeline of a graph: the Python object's, which outlives its graphs.
-std::string pipeline_id(const void* graph, const std::string& id) {
-  const PythonGraph* const known = PythonGraph::of(graph);
-  return known == nullptr ? id : known->id();
-}
-
-std::string scope_id(const Scope& scope) { return pipeline_id(scope.owner, scope.id); }
-
-std::string nested_id(const Node& node) {
-  const Graph& graph = *node.definition().nested->graph;
-  return pipeline_id(&graph, graph.id());
-}
-
-/// How events call a node: by its name; a pipeline without one, by its id.
-std::string node_id(const Node& node) {
-  if (node.definition().nested != nullptr && node.name() == node.definition().nested->graph->id()) {
-    return nested_id(node);
-  }
-  return node.name();
-}
 
 nb::object number(double seconds) { return owned(PyFloat_FromDouble(seconds)); }
 nb::object number(std::int64_t count) { return owned(PyLong_FromLongLong(count)); }
@@ -79,27 +57,27 @@ bool is_around(const Scope* outer, const Scope* scope) {
 std::vector<nb::object> arguments_of(const Event& event) {
   switch (event.kind) {
     case EventKind::kPipelineStart:
-      return {str_of(scope_id(*event.scope)),
+      return {str_of(event.scope->id),
               dict_of(event.values, [&](std::size_t i) { return event.names[i]; })};
     case EventKind::kPipelineEnd:
-      return {str_of(scope_id(*event.scope)),
+      return {str_of(event.scope->id),
               dict_of(event.values, [&](std::size_t i) { return event.names[i]; }),
               number(event.seconds)};
     case EventKind::kNodeStart:
-      return {str_of(node_id(*event.node)),
+      return {str_of(event.node->name()),
               dict_of(event.values, [&](std::size_t i) { return event.node->inputs()[i].name; })};
     case EventKind::kNodeEnd:
-      return {str_of(node_id(*event.node)),
+      return {str_of(event.node->name()),
               dict_of(event.values, [&](std::size_t i) { return event.node->outputs()[i].name; }),
               number(event.seconds)};
     case EventKind::kNodeCached:
-      return {str_of(node_id(*event.node)), str_of(event.key == nullptr ? "" : event.key->hex())};
+      return {str_of(event.node->name()), str_of(event.key == nullptr ? "" : event.key->hex())};
     case EventKind::kError:
-      return {str_of(node_id(*event.node)), exception_object(event.error)};
+      return {str_of(event.node->name()), exception_object(event.error)};
     case EventKind::kNestedStart:
-      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node))};
+      return {str_of(event.scope->id), str_of(event.node->definition().nested->graph->id())};
     case EventKind::kNestedEnd:
-      return {str_of(scope_id(*event.scope)), str_of(nested_id(*event.node)),
+      return {str_of(event.scope->id), str_of(event.node->definition().nested->graph->id()),
               number(event.seconds)};
     case EventKind::kMapStart:
       return {number(event.total)};
@@ -152,7 +130,6 @@ class CallbackList final : public Callback {
   }
 
   static void before(RunState& state, const Event& event) {
-    state.leave_maps(event.scope);
     switch (event.kind) {
       case EventKind::kPipelineStart:
         state.go_to(event.scope->parent);
@@ -162,12 +139,8 @@ class CallbackList final : public Callback {
       case EventKind::kMapStart:
         state.go_to(event.scope->parent);
         state.describe(*event.scope);
-        state.begin_map(event.scope, event.total);
         break;
       case EventKind::kMapItemStart:
-        state.go_to(event.scope->parent);
-        state.begin_item(event.row);
-        break;
       case EventKind::kMapItemEnd:
       case EventKind::kMapEnd:
         state.go_to(event.scope->parent);
@@ -175,6 +148,7 @@ class CallbackList final : public Callback {
       default:
         state.go_to(event.scope);
     }
+    state.go_to_item(event);
   }
 
   void tell(RunState& state, const Event& event) {
@@ -197,7 +171,6 @@ class CallbackList final : public Callback {
 
   static void after(RunState& state, const Event& event) {
     if (event.kind == EventKind::kPipelineEnd) state.go_to(event.scope->parent);
-    if (event.kind == EventKind::kMapEnd) state.leave_maps(event.scope->parent);
   }
 
   std::shared_ptr<RunState> state_;
@@ -207,8 +180,13 @@ class CallbackList final : public Callback {
 }  // namespace
 
 nb::handle RunState::context() {
-  if (!context_.is_valid()) context_ = package_attribute("callbacks", "CallbackContext")();
-  return context_;
+  if (context_.kind() != Kind::kObject) {
+    const nb::object context = package_attribute("callbacks", "CallbackContext")();
+    context.attr("_thread") = thread_;
+    context.attr("_around") = nb::handle(static_cast<PyObject*>(around_.as_object()));
+    context_ = object_value(context.ptr());
+  }
+  return static_cast<PyObject*>(context_.as_object());
 }
 
 void RunState::go_to(const Scope* scope) {
@@ -222,55 +200,73 @@ void RunState::go_to(const Scope* scope) {
     missing.push_back(each);
   }
   for (auto each = missing.rbegin(); each != missing.rend(); ++each) {
-    context().attr("push_pipeline")(str_of(scope_id(**each)));
+    context().attr("push_pipeline")(str_of((*each)->id));
     entered_.push_back(*each);
   }
 }
 
 void RunState::describe(const Scope& scope) {
-  const std::string id = scope_id(scope);
   nb::dict metadata;
   nb::list node_ids;
-  const PythonGraph* const graph = PythonGraph::of(scope.owner);
-  if (graph != nullptr) {
-    for (const Graph::Step& step : graph->graph()->steps()) {
-      node_ids.append(str_of(node_id(step.node)));
-    }
+  for (const Graph::Step& step : static_cast<const Graph*>(scope.owner)->steps()) {
+    node_ids.append(str_of(step.node.name()));
   }
   metadata["total_nodes"] = scope.nodes;
-  metadata["pipeline_name"] = str_of(scope.name == scope.id ? id : scope.name);
+  metadata["pipeline_name"] = str_of(scope.name);
   metadata["node_ids"] = node_ids;
-  context().attr("set_pipeline_metadata")(str_of(id), metadata);
+  context().attr("set_pipeline_metadata")(str_of(scope.id), metadata);
 }
 
 void RunState::set(const char* key, const nb::object& value) { context().attr("set")(key, value); }
 
-void RunState::begin_map(const Scope* scope, std::int64_t items) {
-  nb::list before;
-  for (const char* key : kMapKeys) before.append(context().attr("get")(key));
-  maps_.push_back({scope, before});
-  set("_in_map", nb::bool_(true));
-  set("_map_total_items", number(items));
-}
-
-void RunState::begin_item(std::int64_t index) {
-  set("_map_item_index", number(index));
-  set("_map_item_start_time", nb::module_::import_("time").attr("time")());
-}
-
-void RunState::leave_maps(const Scope* scope) {
-  while (!maps_.empty() && !is_around(maps_.back().scope, scope)) {
-    const nb::object before = std::move(maps_.back().before);
-    maps_.pop_back();
-    for (std::size_t i = 0; i < kMapKeys.size(); ++i) set(kMapKeys[i], before[i]);
-    if (maps_.empty()) set("_in_map", nb::bool_(false));
+void RunState::go_to_item(const Event& event) {
+  const bool at_map = entered_.empty() || entered_.back() != event.scope;  // not inside an item
+  Item innermost{at_map ? event.scope : nullptr, at_map ? event.row : -1};
+  std::vector<std::int64_t> items;
+  const Scope* scope = at_map ? event.scope->parent : event.scope;
+  std::int64_t item = at_map ? event.scope->row : event.row;
+  for (; scope != nullptr; item = scope->row, scope = scope->parent) {
+    items.push_back(item);
+    if (innermost.first == nullptr && item >= 0) innermost = {scope, item};
   }
+  std::reverse(items.begin(), items.end());
+  if (event.kind == EventKind::kMapStart) totals_[event.scope] = event.total;
+  if (event.kind == EventKind::kMapItemStart) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    starts_[innermost] = std::chrono::duration<double>(now).count();
+  }
+  if (items != items_) {
+    nb::list path;
+    for (const std::int64_t each : items) path.append(each < 0 ? nb::none() : number(each));
+    set("_map_item_path", path);
+    items_ = std::move(items);
+  }
+  set_item(innermost);
+  if (event.kind == EventKind::kMapItemEnd) starts_.erase(innermost);
 }
 
-void RunState::finish() {
-  if (!context_.is_valid()) return;
-  go_to(nullptr);
-  leave_maps(nullptr);
+void RunState::set_item(const Item& item) {
+  if (item == item_) return;
+  if (item.first != item_.first) {
+    const auto total = totals_.find(item.first);
+    set("_in_map", nb::bool_(item.first != nullptr));
+    set("_map_total_items", total == totals_.end() ? nb::none() : number(total->second));
+  }
+  const auto start = starts_.find(item);
+  set("_map_item_index", item.second < 0 ? nb::none() : number(item.second));
+  set("_map_item_start_time", start == starts_.end() ? nb::none() : number(start->second));
+  item_ = item;
+}
+
+void RunState::finish() noexcept {
+  if (context_.kind() != Kind::kObject) return;
+  try {
+    go_to(nullptr);
+    set_item({nullptr, -1});
+    context().attr("_end")();
+  } catch (nb::python_error& error) {
+    error.discard_as_unraisable("the end of a run");
+  }
 }
 
 CurrentRun::CurrentRun(std::shared_ptr<RunState> state)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bindings/python.hpp"
@@ -12,10 +15,12 @@
 namespace hypernodes::python {
 
 /// Where a run is: its CallbackContext and the pipelines entered. One for a whole run, nested ones
-/// included. REQUIRES: the lock, for every function.
+/// included. REQUIRES: the lock, for every function but the destructor.
 class RunState {
  public:
-  RunState() = default;
+  RunState()
+      : thread_(PyThread_get_thread_ident()),
+        around_(object_value(owned(PyContext_CopyCurrent()).ptr())) {}
   RunState(const RunState&) = delete;
   RunState& operator=(const RunState&) = delete;
 
@@ -24,25 +29,26 @@ class RunState {
   /// Leaves what is not `scope` or around it, and enters what is missing. Null: leaves all.
   void go_to(const Scope* scope);
   void describe(const Scope& scope);
-  /// A map begins, or comes to an item: keeps `_in_map` and the like in the context.
-  void begin_map(const Scope* scope, std::int64_t items);
-  void begin_item(std::int64_t index);
-  /// Leaves the maps that are neither `scope`'s nor around it. Null: all.
-  void leave_maps(const Scope* scope);
-  /// After the run, which may have failed: leaves everything.
-  void finish();
+  /// Keeps `_in_map` and the like of the event's item in the context.
+  void go_to_item(const Event& event);
+  /// After the run, which may have failed: leaves everything and tells whoever waits for the end.
+  void finish() noexcept;
 
  private:
-  struct Map {
-    const Scope* scope;
-    nb::object before;  ///< What the context held.
-  };
+  using Item = std::pair<const Scope*, std::int64_t>;  ///< Of the innermost map.
 
   void set(const char* key, const nb::object& value);
+  void set_item(const Item& item);
 
-  nb::object context_;
+  const unsigned long thread_;  ///< The one that runs the pipeline.
+  // Values, because the last to let go may be a thread without the lock.
+  const Value around_;  ///< That thread's context variables.
+  Value context_;
   std::vector<const Scope*> entered_;
-  std::vector<Map> maps_;
+  std::vector<std::int64_t> items_;  ///< Of each scope entered; -1 where it is not mapped.
+  Item item_{nullptr, -1};
+  std::map<const Scope*, std::int64_t> totals_;
+  std::map<Item, double> starts_;  ///< Seconds since 1970.
 };
 
 /// Makes `state` the one that nested pipelines with callbacks of their own use in this thread.

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/arrow.hpp"
 #include "bindings/python.hpp"
 #include "hypernodes/column.hpp"
 
@@ -18,11 +19,6 @@ class ArrowTable {
 
  private:
   Column rows_;  ///< A struct with a field for each column.
-};
-
-/// A column, handed to Python as an Arrow array (`__arrow_c_array__`).
-struct ArrowColumn {
-  Column column;
 };
 
 /// A type, handed to Python as an Arrow type (`__arrow_c_schema__`).

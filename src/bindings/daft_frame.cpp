@@ -286,11 +286,6 @@ nb::object ArrowType::schema() const {
 }
 
 void bind_daft_frame(nb::module_& module) {
-  nb::class_<ArrowColumn>(module, "ArrowColumn")
-      .def(
-          "__arrow_c_array__",
-          [](const ArrowColumn& self, nb::handle) { return export_arrow(self.column); },
-          nb::arg("requested_schema") = nb::none());
   nb::class_<ArrowType>(module, "ArrowType").def("__arrow_c_schema__", &ArrowType::schema);
   nb::class_<FrameStep>(module, "DaftStep")
       .def_prop_ro("name", [](const FrameStep& self) { return self.get().name(); })

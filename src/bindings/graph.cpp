@@ -6,6 +6,7 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "bindings/inputs.hpp"
@@ -13,11 +14,6 @@
 
 namespace hypernodes::python {
 namespace {
-
-std::unordered_map<const void*, const PythonGraph*>& known_graphs() {
-  static auto* const graphs = new std::unordered_map<const void*, const PythonGraph*>;
-  return *graphs;
-}
 
 std::vector<std::string> names_of(nb::handle output_name) {
   if (PyUnicode_Check(output_name.ptr())) return {std::string(text_of(output_name))};
@@ -43,13 +39,30 @@ std::vector<std::string> unfulfilled_args(const PythonGraph& self) {
 
 }  // namespace
 
-PythonGraph::PythonGraph(std::vector<Node> nodes, const std::string& name, std::string id,
-                         std::shared_ptr<LastRuns> last_runs)
-    : graph_(Graph::build(std::move(nodes), name)),
-      id_(std::move(id)),
-      last_runs_(std::move(last_runs)) {
+PythonGraph::PythonGraph(std::shared_ptr<const Graph> graph, std::shared_ptr<LastRuns> last_runs)
+    : graph_(std::move(graph)), last_runs_(std::move(last_runs)) {
   all_ = make_plan(graph_->all());
-  known_graphs().emplace(graph_.get(), this);
+}
+
+std::shared_ptr<PythonGraph> PythonGraph::variant(const std::string& key,
+                                                  std::shared_ptr<const Graph> graph) {
+  if (graph == graph_) return shared_from_this();
+  std::shared_ptr<PythonGraph>& held = variants_[key];
+  if (held == nullptr) held = std::make_shared<PythonGraph>(std::move(graph), last_runs_);
+  return held;
+}
+
+std::shared_ptr<PythonGraph> PythonGraph::covering(nb::handle output_name) {
+  if (output_name.is_none()) return variant("", graph_->whole());
+  return variant("", graph_->covering(names_of(output_name)));
+}
+
+std::shared_ptr<PythonGraph> PythonGraph::overridden(std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  std::string key = "overridden";
+  for (const std::string& name : names) key += '\0' + name;
+  const auto found = variants_.find(key);
+  return found != variants_.end() ? found->second : variant(key, graph_->overridden(names));
 }
 
 void PythonGraph::warn(const std::vector<std::string>& texts) {
@@ -59,13 +72,6 @@ void PythonGraph::warn(const std::vector<std::string>& texts) {
     const nb::object category = package_attribute("exceptions", "UncachedWarning");
     check(PyErr_WarnEx(category.ptr(), text.c_str(), kCallerOfRun));
   }
-}
-
-PythonGraph::~PythonGraph() { known_graphs().erase(graph_.get()); }
-
-const PythonGraph* PythonGraph::of(const void* graph) {
-  const auto found = known_graphs().find(graph);
-  return found == known_graphs().end() ? nullptr : found->second;
 }
 
 const std::shared_ptr<const Plan>& PythonGraph::plan(nb::handle output_name) {
@@ -80,6 +86,7 @@ const std::shared_ptr<const Plan>& PythonGraph::plan(nb::handle output_name) {
 
 Type PythonGraph::root_type(const Selection& selection, int slot) const {
   const Type* type = nullptr;
+  if (graph_->slot_type(slot).kind() != Kind::kObject) return graph_->slot_type(slot);
   for (const int index : selection.steps) {
     const Graph::Step& step = graph_->steps()[static_cast<std::size_t>(index)];
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
@@ -107,7 +114,8 @@ std::shared_ptr<const Plan> PythonGraph::make_plan(Selection selection) const {
   for (const int index : selection.steps) {
     const Node::Definition& definition =
         graph_->steps()[static_cast<std::size_t>(index)].node.definition();
-    plan->plain = plan->plain && definition.nested == nullptr && !definition.whole_batch;
+    plan->plain = plan->plain && definition.nested == nullptr && !definition.whole_batch &&
+                  !definition.body->waits();
     plan->native = plan->native && !definition.foreign;
   }
   plan->selection = std::move(selection);
@@ -116,10 +124,15 @@ std::shared_ptr<const Plan> PythonGraph::make_plan(Selection selection) const {
 
 void bind_graph(nb::module_& module) {
   nb::class_<PythonGraph>(module, "Graph")
-      .def(
-          nb::init<std::vector<Node>, const std::string&, std::string, std::shared_ptr<LastRuns>>(),
-          nb::arg("nodes"), nb::arg("name"), nb::arg("id"), nb::arg("last_runs"))
-      .def_prop_ro("id", &PythonGraph::id)
+      .def(nb::new_([](std::vector<Node> nodes, std::string name, std::string id,
+                       std::shared_ptr<LastRuns> last_runs) {
+             return std::make_shared<PythonGraph>(
+                 Graph::build(std::move(nodes), std::move(name), std::move(id)),
+                 std::move(last_runs));
+           }),
+           nb::arg("nodes"), nb::arg("name"), nb::arg("id"), nb::arg("last_runs"))
+      .def("covering", &PythonGraph::covering, nb::arg("output_name").none())
+      .def("overridden", &PythonGraph::overridden, nb::arg("names"))
       .def_prop_ro("root_args", root_args)
       .def_prop_ro("unfulfilled_args", unfulfilled_args)
       .def_prop_ro("output_names",

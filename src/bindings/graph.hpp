@@ -37,36 +37,35 @@ struct Plan {
 };
 
 /// A pipeline's nodes wired up, as Python holds it. Threads: REQUIRES the lock.
-class PythonGraph {
+class PythonGraph : public std::enable_shared_from_this<PythonGraph> {
  public:
-  PythonGraph(std::vector<Node> nodes, const std::string& name, std::string id,
-              std::shared_ptr<LastRuns> last_runs);
-  ~PythonGraph();
+  PythonGraph(std::shared_ptr<const Graph> graph, std::shared_ptr<LastRuns> last_runs);
   PythonGraph(const PythonGraph&) = delete;
   PythonGraph& operator=(const PythonGraph&) = delete;
 
   const std::shared_ptr<const Graph>& graph() const { return graph_; }
-  /// The pipeline's id, which stays the same when its graph is built anew.
-  const std::string& id() const { return id_; }
+  /// This graph, or the whole one if these outputs (None: all) are pruned here.
+  std::shared_ptr<PythonGraph> covering(nb::handle output_name);
+  /// The graph that is given these outputs.
+  std::shared_ptr<PythonGraph> overridden(std::vector<std::string> names);
   /// The plan for None, a name or a sequence of names. Throws: PlanError for unknown ones.
   const std::shared_ptr<const Plan>& plan(nb::handle output_name);
   LastRuns& last_runs() { return *last_runs_; }
   /// Tells each new text as a Python warning. Throws: nb::python_error if that is an error.
   void warn(const std::vector<std::string>& texts);
 
-  /// What is known of a graph that somebody runs; null if it was not made in Python.
-  static const PythonGraph* of(const void* graph);
-
  private:
   std::shared_ptr<const Plan> make_plan(Selection selection) const;
   Type root_type(const Selection& selection, int slot) const;
 
+  std::shared_ptr<PythonGraph> variant(const std::string& key, std::shared_ptr<const Graph> graph);
+
   std::shared_ptr<const Graph> graph_;
-  std::string id_;
   std::shared_ptr<const Plan> all_;
   std::unordered_map<std::string, std::shared_ptr<const Plan>> plans_;
   std::shared_ptr<LastRuns> last_runs_;  ///< The pipeline's, whose graphs come and go.
   std::set<std::string> warned_;
+  std::unordered_map<std::string, std::shared_ptr<PythonGraph>> variants_;
 };
 
 void bind_graph(nb::module_& module);

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "bindings/arrow.hpp"
 #include "bindings/caches.hpp"
 #include "bindings/daft.hpp"
 #include "bindings/errors.hpp"
@@ -62,6 +63,7 @@ NB_MODULE(_core, module) {
   bind_node(module);
   bind_graph(module);
   bind_caches(module);
+  bind_arrow(module);
   bind_daft(module);
   module.def("encode", encode, nb::arg("object").none(), nb::arg("canonical") = false);
   module.def("decode", decode, nb::arg("encoded"));

@@ -22,6 +22,7 @@
 #include "graph/nested.hpp"
 #include "hypernodes/library.hpp"
 #include "hypernodes/node.hpp"
+#include "hypernodes/type.hpp"
 #include "kernel/execute.hpp"
 
 namespace hypernodes::python {
@@ -31,10 +32,12 @@ using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
-/// a tuple for each; the last of them go by the names in `keywords`.
+/// a tuple for each; the last of them go by the names in `keywords`. `restricted` makes the same
+/// node for fewer outputs.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
-                 const std::optional<std::string>& code, bool cached, nb::handle complete) {
+                 const std::optional<std::string>& code, bool cached, bool asynchronous,
+                 nb::handle batch, nb::handle restricted) {
   Node::Definition definition;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
@@ -50,8 +53,15 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
   definition.cached = cached;
   definition.foreign = true;
   definition.body = std::make_shared<PythonBody>(
-      PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(complete), name,
-                           definition.inputs.size(), outputs.size(), unpack});
+      PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
+                           definition.inputs.size(), outputs.size(), unpack, asynchronous});
+  definition.whole_batch = !batch.is_none();
+  if (!restricted.is_none()) {
+    definition.restricted = [restrict = object_value(restricted.ptr())](const Names& names) {
+      const Locked lock;
+      return nb::cast<Node>(nb::borrow(static_cast<PyObject*>(restrict.as_object()))(names));
+    };
+  }
   return Node(std::move(definition));
 }
 
@@ -95,6 +105,25 @@ Names output_names(const Node& node) {
   Names names;
   for (const NodeOutput& output : node.outputs()) names.push_back(output.name);
   return names;
+}
+
+std::vector<Type> input_types(const Node& node) {
+  std::vector<Type> types;
+  for (const NodeInput& input : node.inputs()) types.push_back(input.type);
+  return types;
+}
+
+std::vector<Type> output_types(const Node& node) {
+  std::vector<Type> types;
+  for (const NodeOutput& output : node.outputs()) types.push_back(output.type);
+  return types;
+}
+
+/// What a type holds: an element, a key and a value, or named fields.
+std::vector<std::pair<std::string, Type>> fields_of(const Type& type) {
+  std::vector<std::pair<std::string, Type>> fields;
+  for (const Field& field : type.fields()) fields.emplace_back(field.name, field.type);
+  return fields;
 }
 
 Node with_cached(const Node& node, bool cached) {
@@ -150,11 +179,18 @@ std::pair<std::string, std::vector<Node>> load(const std::string& path) {
 }  // namespace
 
 void bind_node(nb::module_& module) {
+  nb::class_<Type>(module, "Type")
+      .def_prop_ro("kind", [](const Type& self) { return Type(self.kind()).name(); })
+      .def_prop_ro("nullable", &Type::nullable)
+      .def_prop_ro("fields", fields_of)
+      .def("__str__", &Type::name);
   nb::class_<Node>(module, "Node")
       .def_prop_ro("name", [](const Node& self) { return self.name(); })
       .def_prop_ro("input_names", input_names)
       .def_prop_ro("optional_inputs", optional_inputs)
       .def_prop_ro("output_names", output_names)
+      .def_prop_ro("input_types", input_types)
+      .def_prop_ro("output_types", output_types)
       .def_prop_ro("code", [](const Node& self) { return self.definition().code.hex(); })
       .def_prop_ro("has_identity", [](const Node& self) { return self.definition().has_identity; })
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
@@ -163,8 +199,8 @@ void bind_node(nb::module_& module) {
       .def("call", call_node, nb::arg("arguments"), nb::arg("given"));
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
-             nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"),
-             nb::arg("complete").none());
+             nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"), nb::arg("asynchronous"),
+             nb::arg("batch").none(), nb::arg("restricted").none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),
              nb::arg("outputs"), nb::arg("map_over"), nb::arg("map_mode"), nb::arg("bound"),

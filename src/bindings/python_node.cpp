@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/arrow.hpp"
 #include "bindings/to_python.hpp"
 
 namespace hypernodes::python {
@@ -21,6 +22,11 @@ PyObject* pointer(const Value& value) { return static_cast<PyObject*>(value.as_o
 [[noreturn]] void raise_output_error(const std::string& text) {
   const nb::object type = package_attribute("exceptions", "OutputError");
   PyErr_SetObject(type.ptr(), type(str_of(text)).ptr());
+  throw nb::python_error();
+}
+
+[[noreturn]] void raise_again(const nb::object& error) {
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw nb::python_error();
 }
 
@@ -56,20 +62,19 @@ class Arguments {
 PythonBody::PythonBody(const Function& function)
     : function_(held(function.call)),
       keywords_(held(function.keywords)),
-      complete_(held(function.complete)),
+      batch_(held(function.batch)),
       name_(function.name),
       inputs_(function.inputs),
       outputs_(function.outputs),
-      unpack_(function.unpack) {}
+      unpack_(function.unpack),
+      asynchronous_(function.asynchronous) {}
 
 nb::object PythonBody::call(PyObject** arguments) const {
   PyObject* const keywords = keywords_.is_null() ? nullptr : pointer(keywords_);
   const auto named =
       keywords == nullptr ? std::size_t{0} : static_cast<std::size_t>(PyTuple_GET_SIZE(keywords));
-  nb::object result = owned(PyObject_Vectorcall(
-      pointer(function_), arguments, (inputs_ - named) | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords));
-  if (complete_.is_null()) return result;
-  return owned(PyObject_CallOneArg(pointer(complete_), result.ptr()));
+  return owned(PyObject_Vectorcall(pointer(function_), arguments,
+                                   (inputs_ - named) | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords));
 }
 
 void PythonBody::unpack(const nb::object& result, Value* outputs) const {
@@ -89,15 +94,20 @@ void PythonBody::unpack(const nb::object& result, Value* outputs) const {
   }
 }
 
-void PythonBody::call_row(const Value* const* arguments, Value* outputs) const {
-  Arguments objects(inputs_);
-  for (std::size_t i = 0; i < inputs_; ++i) objects.set(i, *arguments[i]);
-  nb::object result = call(objects.data());
+void PythonBody::take(nb::object result, Value* outputs) const {
   if (unpack_) {
     unpack(result, outputs);
   } else {
     *outputs = Value::object(result.release().ptr());
   }
+}
+
+void PythonBody::call_row(const Value* const* arguments, Value* outputs) const {
+  Arguments objects(inputs_);
+  for (std::size_t i = 0; i < inputs_; ++i) objects.set(i, *arguments[i]);
+  nb::object result = call(objects.data());
+  if (asynchronous_) result = package_attribute("_async", "complete")(result);
+  take(std::move(result), outputs);
 }
 
 void PythonBody::run_row(const Value* const* arguments, Value* outputs) const {
@@ -112,6 +122,7 @@ BatchResult PythonBody::run_batch(std::span<const Column> arguments, std::int64_
   std::vector<const Value*> columns;
   columns.reserve(arguments.size());
   for (const Column& column : arguments) columns.push_back(column.objects());
+  if (asynchronous_) return wait_for_rows(columns, rows);
   std::vector<std::vector<Value>> made(outputs.size());
   for (std::vector<Value>& column : made) column.reserve(static_cast<std::size_t>(rows));
   std::vector<Value> row_outputs(outputs.size());
@@ -133,6 +144,90 @@ BatchResult PythonBody::run_batch(std::span<const Column> arguments, std::int64_
   }
   for (std::vector<Value>& column : made) {
     result.outputs.push_back(Column::objects(std::move(column)));
+  }
+  return result;
+}
+
+void PythonBody::run_together(std::span<RowCall> calls) const {
+  const Locked lock;
+  nb::list starts;
+  for (const RowCall& call : calls) {
+    const auto* const body = static_cast<const PythonBody*>(call.body);
+    starts.append(nb::cpp_function([body, arguments = call.arguments] {
+      Arguments objects(body->inputs_);
+      for (std::size_t i = 0; i < body->inputs_; ++i) objects.set(i, *arguments[i]);
+      return body->call(objects.data());
+    }));
+  }
+  const nb::object outcomes = package_attribute("_async", "complete_together")(starts);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const nb::object outcome = outcomes[i];
+    if (outcome.is_none()) continue;
+    const nb::object error = outcome[1];
+    try {
+      if (!error.is_none()) raise_again(error);
+      static_cast<const PythonBody*>(calls[i].body)->take(outcome[0], calls[i].outputs);
+      calls[i].done = true;
+    } catch (...) {
+      calls[i].error = std::current_exception();
+    }
+  }
+}
+
+BatchResult PythonBody::wait_for_rows(std::span<const Value* const> columns,
+                                      std::int64_t rows) const {
+  const nb::object start = nb::cpp_function([this, columns](std::int64_t row) {
+    Arguments objects(inputs_);
+    for (std::size_t i = 0; i < inputs_; ++i) objects.set(i, columns[i][row]);
+    return call(objects.data());
+  });
+  BatchResult result;
+  std::vector<std::vector<Value>> made(outputs_);
+  try {
+    const nb::object outcome = package_attribute("_async", "complete_rows")(start, rows);
+    const nb::object error = outcome[1];
+    std::vector<Value> row_outputs(outputs_);
+    for (const nb::handle item : nb::borrow<nb::list>(outcome[0])) {
+      take(nb::borrow(item), row_outputs.data());
+      for (std::size_t i = 0; i < outputs_; ++i) made[i].push_back(std::move(row_outputs[i]));
+      ++result.done;
+    }
+    if (!error.is_none()) raise_again(error);
+  } catch (...) {
+    result.error = std::current_exception();
+  }
+  for (std::vector<Value>& column : made) {
+    result.outputs.push_back(Column::objects(std::move(column)));
+  }
+  return result;
+}
+
+BatchResult PythonBody::run_whole_batch(std::span<const BatchArgument> arguments, std::int64_t rows,
+                                        std::span<const NodeOutput> /*outputs*/) const {
+  const Locked lock;
+  nb::list values;
+  nb::list constant;
+  for (const BatchArgument& argument : arguments) {
+    constant.append(argument.constant);
+    if (argument.constant) {
+      values.append(to_python(argument.column, 0));
+    } else if (argument.column.type().kind() == Kind::kObject) {
+      values.append(to_list(argument.column));
+    } else {
+      values.append(nb::cast(ArrowColumn{argument.column}));
+    }
+  }
+  const nb::object columns =
+      nb::borrow(pointer(batch_))(nb::object(values), nb::object(constant), rows);
+  BatchResult result;
+  result.done = rows;
+  for (const nb::handle column : columns) {
+    std::vector<Value> items;
+    items.reserve(static_cast<std::size_t>(rows));
+    for (const nb::handle item : nb::borrow<nb::list>(column)) {
+      items.push_back(object_value(item.ptr()));
+    }
+    result.outputs.push_back(Column::objects(std::move(items)));
   }
   return result;
 }

@@ -19,11 +19,12 @@ class PythonBody final : public NodeBody {
   struct Function {
     nb::object call;      ///< The function.
     nb::object keywords;  ///< Names of the last parameters, if they go by name; or None.
-    nb::object complete;  ///< For async functions: what makes a result of the awaitable; or None.
-    std::string name;     ///< In messages.
+    nb::object batch;  ///< Calls it for whole batches (hypernodes._batch.BatchFunction); or None.
+    std::string name;  ///< In messages.
     std::size_t inputs = 0;
     std::size_t outputs = 1;
-    bool unpack = false;  ///< The function returns a sequence with a value for each output.
+    bool unpack = false;        ///< The function returns a sequence with a value for each output.
+    bool asynchronous = false;  ///< It returns awaitables: hypernodes._async waits for them.
   };
 
   explicit PythonBody(const Function& function);
@@ -31,18 +32,27 @@ class PythonBody final : public NodeBody {
   void run_row(const Value* const* arguments, Value* outputs) const override;
   BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
                         std::span<const NodeOutput> outputs) const override;
+  bool waits() const override { return asynchronous_; }
+  void run_together(std::span<RowCall> calls) const override;
+  BatchResult run_whole_batch(std::span<const BatchArgument> arguments, std::int64_t rows,
+                              std::span<const NodeOutput> outputs) const override;
 
  private:
   void call_row(const Value* const* arguments, Value* outputs) const;
   /// A new reference to what the function returns for these arguments.
   nb::object call(PyObject** arguments) const;
+  /// The results of the rows before one that failed, while many wait at once.
+  BatchResult wait_for_rows(std::span<const Value* const> columns, std::int64_t rows) const;
   void unpack(const nb::object& result, Value* outputs) const;
+  /// Puts what the function returned into the outputs.
+  void take(nb::object result, Value* outputs) const;
 
   // Values, not nb::object: the last user may let go of them in a thread without the lock.
-  Value function_, keywords_, complete_;
+  Value function_, keywords_, batch_;
   std::string name_;
   std::size_t inputs_, outputs_;
   bool unpack_;
+  bool asynchronous_;
 };
 
 }  // namespace hypernodes::python

@@ -12,10 +12,10 @@ namespace hypernodes {
 
 Outputs DaftEngine::run(const Pipeline& pipeline, const Inputs& inputs,
                         const RunOptions& options) const {
-  const PreparedRun prepared(pipeline, inputs, options.outputs);
+  const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
   std::vector<Value> values;
-  const auto failure = daft::run_one(pipeline.graph(), prepared.selection(), prepared.inputs(),
+  const auto failure = daft::run_one(prepared.graph(), prepared.selection(), prepared.inputs(),
                                      context, daft::launch_embedded, &values);
   if (failure) raise(*failure);
   Outputs outputs(
@@ -30,10 +30,10 @@ Columns DaftEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
   std::vector<Pieces> pieces;
-  const auto failure = daft::map_rows(pipeline.graph(), prepared.selection(), prepared.inputs(),
+  const auto failure = daft::map_rows(prepared.graph(), prepared.selection(), prepared.inputs(),
                                       context, daft::launch_embedded, &pieces);
   if (failure) raise(*failure);
-  return join(*pipeline.graph(), prepared.selection(), pieces, context->statistics());
+  return join(*prepared.graph(), prepared.selection(), pieces, context->statistics());
 }
 
 }  // namespace hypernodes

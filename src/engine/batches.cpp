@@ -24,6 +24,18 @@ bool has_callbacks(const NestedPipeline& nested) {
   });
 }
 
+/// Whether a node wants all rows of a map of this pipeline in one call. One in a pipeline that is
+/// itself mapped over lists gets the items of those.
+bool wants_whole_batch(const Graph& graph, const Selection& selection) {
+  return std::any_of(selection.steps.begin(), selection.steps.end(), [&](int index) {
+    const Node::Definition& definition =
+        graph.steps()[static_cast<std::size_t>(index)].node.definition();
+    const auto& nested = definition.nested;
+    return definition.whole_batch || (nested != nullptr && !nested->is_map() &&
+                                      wants_whole_batch(*nested->graph, nested->selection));
+  });
+}
+
 }  // namespace
 
 void set_inputs(Batch& batch, const GraphInputs& inputs) {
@@ -59,11 +71,11 @@ Columns join(const Graph& graph, const Selection& selection, const std::vector<P
 }
 
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
+  if (wants_whole_batch(graph, selection)) return Order::kNodes;
   bool visible = !context.callbacks().empty();
   for (const int index : selection.steps) {
     const Node::Definition& definition =
         graph.steps()[static_cast<std::size_t>(index)].node.definition();
-    if (definition.whole_batch) return Order::kNodes;
     visible |= definition.foreign;
     visible |= definition.nested != nullptr && has_callbacks(*definition.nested);
   }
@@ -78,7 +90,9 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
   const std::int64_t rows = inputs.plan.rows;
   // Without a cache there is nothing to look up: blocks only let a signal break in.
   const bool lookups = frame.cache != nullptr || order == Order::kRows;
-  const std::int64_t block = lookups ? kBlock : std::int64_t{1} << 20;
+  const std::int64_t block = wants_whole_batch(graph, selection) ? std::max(rows, kBlock)
+                             : lookups                           ? kBlock
+                                                                 : std::int64_t{1} << 20;
   const auto start = Clock::now();
   tell_map(frame, context, rows, -1);
   outputs->assign(selection.outputs.size(), {});

@@ -10,10 +10,11 @@
 namespace hypernodes {
 namespace {
 
-/// Bound inputs under given ones, in the order of first mention.
-std::vector<std::pair<std::string, const Value*>> merge(const Inputs& bound, const Inputs& given) {
+/// Bound inputs under given ones under overrides, in the order of first mention.
+std::vector<std::pair<std::string, const Value*>> merge(const Inputs& bound, const Inputs& given,
+                                                        const Inputs& overrides) {
   std::vector<std::pair<std::string, const Value*>> merged;
-  for (const Inputs* inputs : {&bound, &given}) {
+  for (const Inputs* inputs : {&bound, &given, &overrides}) {
     for (const auto& [name, value] : inputs->items()) {
       const auto entry = std::find_if(merged.begin(), merged.end(),
                                       [&](const auto& item) { return item.first == name; });
@@ -27,8 +28,15 @@ std::vector<std::pair<std::string, const Value*>> merge(const Inputs& bound, con
   return merged;
 }
 
-/// Throws unless every node that reads `slot` can take values of `type`.
+/// Throws unless every node that reads `slot`, and an output that it stands for, can take values of
+/// `type`.
 void check_type(const Graph& graph, const Selection& selection, int slot, const Type& type) {
+  if (!graph.slot_type(slot).accepts(type)) {
+    throw TypeError("Override '" + graph.slots()[static_cast<std::size_t>(slot)] + "' is " +
+                        type.name() + ", but the output is " + graph.slot_type(slot).name(),
+                    graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
+                    "give a value of that type");
+  }
   for (const int index : selection.steps) {
     const Graph::Step& step = graph.steps()[static_cast<std::size_t>(index)];
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
@@ -45,17 +53,24 @@ void check_type(const Graph& graph, const Selection& selection, int slot, const 
 
 }  // namespace
 
-void PreparedRun::select(const Graph& graph, const std::vector<std::string>& outputs) {
-  all_ = &graph.all();
-  if (!outputs.empty()) selected_ = graph.select(outputs);
+void PreparedRun::select(const Pipeline& pipeline, const std::vector<std::string>& outputs,
+                         const Inputs& overrides) {
+  graph_ = pipeline.graph()->covering(outputs);
+  if (!overrides.items().empty()) {
+    std::vector<std::string> names;
+    for (const auto& item : overrides.items()) names.push_back(item.first);
+    graph_ = graph_->overridden(names);
+  }
+  all_ = &graph_->all();
+  if (!outputs.empty()) selected_ = graph_->select(outputs);
 }
 
 PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
-                         const std::vector<std::string>& outputs) {
-  const Graph& graph = *pipeline.graph();
-  select(graph, outputs);
+                         const RunOptions& options) {
+  select(pipeline, options.outputs, options.overrides);
+  const Graph& graph = *graph_;
   std::vector<bool> given(static_cast<std::size_t>(graph.root_count()), false);
-  for (const auto& [name, value] : merge(pipeline.bound(), inputs)) {
+  for (const auto& [name, value] : merge(pipeline.bound(), inputs, options.overrides)) {
     const int slot = graph.slot(name);
     if (slot < 0 || slot >= graph.root_count()) continue;
     check_type(graph, selection(), slot, value->type());
@@ -68,9 +83,9 @@ PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
 
 PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
                          const MapOptions& options) {
-  const Graph& graph = *pipeline.graph();
-  select(graph, options.outputs);
-  const auto merged = merge(pipeline.bound(), inputs);
+  select(pipeline, options.outputs, options.overrides);
+  const Graph& graph = *graph_;
+  const auto merged = merge(pipeline.bound(), inputs, options.overrides);
   if (options.over.empty()) throw PlanError("map_over must name at least one input");
   for (const std::string& name : options.over) {
     const bool known = std::any_of(merged.begin(), merged.end(),

@@ -12,8 +12,8 @@ namespace hypernodes {
 
 Outputs SequentialEngine::run(const Pipeline& pipeline, const Inputs& inputs,
                               const RunOptions& options) const {
-  const Graph& graph = *pipeline.graph();
-  const PreparedRun prepared(pipeline, inputs, options.outputs);
+  const PreparedRun prepared(pipeline, inputs, options);
+  const Graph& graph = *prepared.graph();
   RunContext context(pipeline.cache(), pipeline.callbacks());
   std::vector<Value> values;
   const auto failure =
@@ -28,8 +28,8 @@ Outputs SequentialEngine::run(const Pipeline& pipeline, const Inputs& inputs,
 
 Columns SequentialEngine::map(const Pipeline& pipeline, const Inputs& inputs,
                               const MapOptions& options) const {
-  const Graph& graph = *pipeline.graph();
   const PreparedRun prepared(pipeline, inputs, options);
+  const Graph& graph = *prepared.graph();
   RunContext context(pipeline.cache(), pipeline.callbacks());
   std::vector<Pieces> pieces;
   const auto failure = map_batches(graph, prepared.selection(), prepared.inputs(), context,

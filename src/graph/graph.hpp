@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -37,9 +38,21 @@ class Graph : public std::enable_shared_from_this<Graph> {
     int first_output;         ///< Slot of its first output; the others follow.
   };
 
+  /// Pipelines among the nodes are pruned: of one whose outputs are partly needed by other nodes,
+  /// only those are computed. `whole` has all.
   /// Throws: DependencyError for two producers of a name, CycleError, TypeError for an output that
   /// does not fit the input it feeds.
-  static std::shared_ptr<const Graph> build(std::vector<Node> nodes, std::string name = {});
+  static std::shared_ptr<const Graph> build(std::vector<Node> nodes, std::string name = {},
+                                            std::string id = {});
+
+  /// The graph with all outputs of all nodes; this one, if nothing is pruned.
+  std::shared_ptr<const Graph> whole() const;
+  /// This graph, or the whole one if it takes that to have these outputs.
+  std::shared_ptr<const Graph> covering(std::span<const std::string> outputs) const;
+  /// A graph that is given these outputs instead of computing them: they are root inputs, and still
+  /// outputs. Nodes that nothing else needs are left out. Cost: builds a graph.
+  /// Throws: PlanError for a name that no node makes.
+  std::shared_ptr<const Graph> overridden(std::span<const std::string> names) const;
 
   /// In execution order: a node runs as soon as its inputs are there, ready ones by name.
   const std::vector<Step>& steps() const { return steps_; }
@@ -56,7 +69,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
     return kind == Kind::kObject || kind == value.kind();
   }
   const std::string& name() const { return name_; }
-  /// `pipeline_<...>`, unique in the process.
+  /// `pipeline_<...>`, unique in the process; shared by the graphs of one pipeline.
   const std::string& id() const { return id_; }
 
   /// Everything.
@@ -64,13 +77,18 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// What these outputs need. Throws: PlanError for an unknown name.
   Selection select(std::span<const std::string> outputs) const;
 
-  /// Whether any node is a pipeline, or wants whole batches.
+  /// Whether any node is a pipeline; wants whole batches, at any depth.
   bool has_nested() const { return has_nested_; }
   bool has_whole_batch() const { return has_whole_batch_; }
+  /// Whether an output is given rather than computed: see `overridden`.
+  bool is_overridden(std::string_view output) const;
 
  private:
   Graph() = default;
-  void order(std::vector<Node> nodes);
+  static std::shared_ptr<Graph> wire(std::vector<Node> nodes, std::string name, std::string id,
+                                     std::vector<std::string> overridden);
+  void order(const std::vector<Node>& nodes);
+  void add_step(const Node& node);
   void check_types() const;
 
   std::string name_, id_;
@@ -85,6 +103,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   bool has_nested_ = false;
   bool has_whole_batch_ = false;
   Selection all_;
+  std::vector<std::string> overridden_;  ///< Outputs that are root inputs here.
+  std::vector<Node> unpruned_;           ///< Empty if nothing is pruned.
+  mutable std::once_flag whole_built_;
+  mutable std::shared_ptr<const Graph> whole_;
 };
 
 class BatchExecutor;
@@ -105,6 +127,7 @@ class NestedPipeline {
   std::vector<bool> mapped;      ///< For each input of the node, whether it is mapped over.
   MapMode mode = MapMode::kZip;
   std::vector<Bound> bound;
+  bool cacheable = true;                             ///< Nothing inside must always run.
   std::shared_ptr<Cache> cache;                      ///< Its own, or null: the outer one's.
   std::vector<std::shared_ptr<Callback>> callbacks;  ///< Its own, or none: the outer one's.
   std::shared_ptr<const BatchExecutor> executor;  ///< Its own engine's, or null: the outer one's.

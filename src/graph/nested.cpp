@@ -69,12 +69,80 @@ const std::string& outer_name(const Mapping& mapping, const std::string& inner) 
   return inner;
 }
 
+/// What follows from the outputs that a nested pipeline is asked for.
+void settle(NestedPipeline& nested, Node::Definition& definition) {
+  nested.cacheable = true;
+  definition.foreign = false;
+  for (const int index : nested.selection.steps) {
+    const Node& inner = nested.graph->steps()[static_cast<std::size_t>(index)].node;
+    // Skipping the whole would skip a node that must always run.
+    nested.cacheable &= is_cacheable(inner);
+    definition.foreign |= inner.definition().foreign;
+  }
+  definition.has_identity = true;
+  definition.code = nested_identity(nested, &definition.has_identity);
+}
+
+bool contains(const std::vector<int>& slots, int slot) {
+  return std::find(slots.begin(), slots.end(), slot) != slots.end();
+}
+
+/// The same node for some of its outputs, and the inputs that they need.
+Node restricted(const Node& node, const std::vector<std::string>& outputs) {
+  Node::Definition definition = node.definition();
+  auto nested = std::make_shared<NestedPipeline>(*definition.nested);
+  const Graph& graph = *nested->graph;
+  std::vector<std::string> inner_names;
+  definition.outputs.clear();
+  for (std::size_t i = 0; i < node.outputs().size(); ++i) {
+    const NodeOutput& output = node.outputs()[i];
+    if (std::find(outputs.begin(), outputs.end(), output.name) == outputs.end()) continue;
+    inner_names.push_back(node.definition().nested->selection.output_names[i]);
+    definition.outputs.push_back(output);
+  }
+  nested->selection = graph.select(inner_names);
+  const std::vector<int>& roots = nested->selection.roots;
+  definition.inputs.clear();
+  nested->input_slots.clear();
+  nested->mapped.clear();
+  for (std::size_t i = 0; i < node.inputs().size(); ++i) {
+    const int slot = node.definition().nested->input_slots[i];
+    const bool mapped = node.definition().nested->mapped[i];
+    if (!mapped && !contains(roots, slot)) continue;
+    definition.inputs.push_back(node.inputs()[i]);
+    nested->input_slots.push_back(slot);
+    nested->mapped.push_back(mapped);
+  }
+  std::erase_if(nested->bound, [&](const auto& bound) { return !contains(roots, bound.slot); });
+  settle(*nested, definition);
+  definition.nested = std::move(nested);
+  return Node(std::move(definition));
+}
+
 }  // namespace
 
+bool is_cacheable(const Node& node) {
+  const Node::Definition& definition = node.definition();
+  return definition.cached && (definition.nested == nullptr || definition.nested->cacheable);
+}
+
+Node pruned(const Node& node, const std::set<std::string, std::less<>>& needed) {
+  const Node::Definition& definition = node.definition();
+  if (definition.nested == nullptr && !definition.restricted) return node;
+  std::vector<std::string> used;
+  for (const NodeOutput& output : node.outputs()) {
+    if (needed.contains(output.name)) used.push_back(output.name);
+  }
+  if (used.empty() || used.size() == node.outputs().size()) return node;
+  return definition.restricted ? definition.restricted(used) : restricted(node, used);
+}
+
 Node make_nested_node(const NestedRequest& request) {
-  const Graph& graph = *request.graph;
+  std::vector<std::string> asked;
+  for (const auto& output : request.outputs) asked.push_back(output.first);
   auto nested = std::make_shared<NestedPipeline>();
-  nested->graph = request.graph;
+  nested->graph = request.graph->covering(asked);
+  const Graph& graph = *nested->graph;
   nested->cache = request.cache;
   nested->callbacks = request.callbacks;
   nested->executor = request.executor;
@@ -83,8 +151,9 @@ Node make_nested_node(const NestedRequest& request) {
   // Outputs: the mapped ones, or all; as a selection in sorted inner order.
   std::vector<std::string> wanted;
   for (const auto& [inner, outer] : request.outputs) {
-    const int slot = graph.slot(inner);
-    if (slot < graph.root_count()) throw_unknown(inner, "output_mapping", graph.name());
+    if (graph.slot(inner) < graph.root_count()) {
+      throw_unknown(inner, "output_mapping", graph.name());
+    }
     wanted.push_back(inner);
   }
   if (request.outputs.empty()) {
@@ -132,16 +201,9 @@ Node make_nested_node(const NestedRequest& request) {
     definition.outputs.push_back({outer_name(request.outputs, wanted[i]),
                                   nested->is_map() && !object ? Type::list(type) : type});
   }
-  for (const int index : nested->selection.steps) {
-    const Node::Definition& inner =
-        graph.steps()[static_cast<std::size_t>(index)].node.definition();
-    // Skipping the whole would skip a node that must always run.
-    definition.cached &= inner.cached;
-    definition.foreign |= inner.foreign;
-  }
-  definition.cached &= request.cached;
+  definition.cached = request.cached;
   definition.name = request.name.empty() ? graph.id() : request.name;
-  definition.code = nested_identity(*nested, &definition.has_identity);
+  settle(*nested, definition);
   definition.nested = std::move(nested);
   return Node(std::move(definition));
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,5 +29,12 @@ struct NestedRequest {
 
 /// Throws: DependencyError for a name that the inner pipeline does not have.
 Node make_nested_node(const NestedRequest& request);
+
+/// `node` as it is if all or none of its outputs are in `needed`; else, if it can leave outputs
+/// out, a node that makes the needed ones only.
+Node pruned(const Node& node, const std::set<std::string, std::less<>>& needed);
+
+/// Whether a node's results may be kept: it was not told to run always, nor is anything inside.
+bool is_cacheable(const Node& node);
 
 }  // namespace hypernodes

@@ -38,6 +38,28 @@ BatchResult NodeBody::run_batch(std::span<const Column> arguments, std::int64_t 
   return result;
 }
 
+void NodeBody::run_together(std::span<RowCall> calls) const {
+  for (RowCall& call : calls) {
+    try {
+      call.body->run_row(call.arguments, call.outputs);
+      call.done = true;
+    } catch (...) {
+      call.error = std::current_exception();
+      return;
+    }
+  }
+}
+
+BatchResult NodeBody::run_whole_batch(std::span<const BatchArgument> arguments, std::int64_t rows,
+                                      std::span<const NodeOutput> outputs) const {
+  std::vector<Column> columns;
+  columns.reserve(arguments.size());
+  for (const auto& [column, constant] : arguments) {
+    columns.push_back(constant ? Column::repeat(column[0], column.type(), rows) : column);
+  }
+  return run_batch(columns, rows, outputs);
+}
+
 bool Node::optional(const NodeInput& input) const {
   const std::vector<std::string>& names = definition_->optional_inputs;
   return input.fallback || std::find(names.begin(), names.end(), input.name) != names.end();

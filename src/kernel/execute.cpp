@@ -43,9 +43,7 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
                    std::optional<Failure>* failure) {
   Session session;
   Execution execution(batch, frame, context, session, Order::kNodes);
-  const Type type =
-      slot < batch.graph.root_count() ? Type(Kind::kObject) : batch.graph.slot_type(slot);
-  Column column = execution.read(slot, type, batch.rows, failure);
+  Column column = execution.read(slot, batch.graph.slot_type(slot), batch.rows, failure);
   session.commit();
   return column;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "graph/nested.hpp"
 #include "hypernodes/detail/assert.hpp"
 #include "hypernodes/error.hpp"
 
@@ -34,7 +35,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     StepState& state = steps_.emplace_back();
     state.step = &batch.graph.steps()[static_cast<std::size_t>(index)];
     const Node::Definition& definition = state.node().definition();
-    if (writes_ == nullptr || !definition.cached) continue;
+    if (writes_ == nullptr || !is_cacheable(state.node())) continue;
     if (definition.has_identity) {
       state.keys_of.emplace(state.node());
       if (definition.nested == nullptr || add_bound(*definition.nested, *state.keys_of)) continue;
@@ -65,6 +66,7 @@ bool Execution::add_bound(const NestedPipeline& nested, KeyMaker& key) {
 
 std::optional<Failure> Execution::run() {
   start_lanes();
+  if (batch_.graph.has_whole_batch()) find_varying();
   std::optional<Failure> failure = order_ == Order::kRows ? run_rows() : run_nodes();
   finish_counts();
   return failure;

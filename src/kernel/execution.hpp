@@ -75,6 +75,13 @@ class Execution {
 
   // One row.
   std::optional<Failure> run_one(StepState& state, std::int64_t row);
+  /// Whether neither cache nor an equal row has a node's result; looks.
+  bool needs_run(StepState& state, std::int64_t row);
+  /// Runs step `first`, whose calls wait, together with all later ones that could run now; notes
+  /// them in `ran`.
+  std::optional<Failure> run_waiting(std::size_t first, std::int64_t row, std::vector<bool>* ran);
+  bool is_ready(const StepState& state, std::int64_t row);
+  void finish_one(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
   /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
   const Value* argument(const StepState& state, std::size_t input, std::int64_t row, Value& scratch,
                         std::optional<Failure>* failure);
@@ -87,8 +94,15 @@ class Execution {
   std::optional<Failure> run_many(StepState& state, const Rows& rows, bool all_rows);
   /// After `failure` of an argument in row `limit_`: runs what is left of the rows before it.
   std::optional<Failure> run_before_limit(StepState& state, const Rows& rows, Failure failure);
+  /// A node that wants whole batches gets one row of what is constant.
   std::vector<Column> arguments(StepState& state, const Rows* rows, std::int64_t count,
                                 std::optional<Failure>* failure);
+  BatchResult call(const StepState& state, const std::vector<Column>& columns, std::int64_t count);
+  /// Whether an input has one value for all rows. REQUIRES: find_varying.
+  bool is_constant(const StepState& state, std::size_t input) const;
+  /// Whether a node gets its rows in one call: it wants to, and some input varies.
+  bool takes_whole_batch(const StepState& state) const;
+  void find_varying();
   void keep(StepState& state, const Rows& rows, const BatchResult& result,
             std::int64_t nanoseconds);
   void store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
@@ -99,14 +113,15 @@ class Execution {
   BatchResult run_nested_plain(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   BatchResult run_nested_map(StepState& state, const Rows& rows, std::optional<Failure>* failure);
   /// Runs the inner rows; `counts` says how many belong to each outer row, null means one each.
-  BatchResult run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
-                        const std::vector<std::int64_t>* counts);
+  /// `row` is the first outer row.
+  BatchResult run_inner(StepState& state, std::int64_t row, Batch& inner,
+                        std::optional<Failure>* failure, const std::vector<std::int64_t>* counts);
   /// The outputs of this inner pipeline: its first `rows` rows, in one list for each of `counts` if
   /// it is mapped.
   std::vector<Column> read_inner(const NestedPipeline& nested, std::int64_t rows,
                                  std::span<const std::int64_t> counts,
                                  std::optional<Failure>* failure);
-  Frame nested_frame(const StepState& state) const;
+  Frame nested_frame(const StepState& state, std::int64_t row) const;
 
   // Events and errors.
   bool tells() const { return frame_.callbacks != nullptr && !frame_.callbacks->empty(); }
@@ -138,7 +153,8 @@ class Execution {
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
   std::vector<StepState> steps_;
-  std::int64_t limit_ = 0;  ///< Rows from here on are given up: an earlier one failed.
+  std::vector<bool> varies_;  ///< By slot, for whole batches: mapped, or computed from what is.
+  std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;
   std::vector<EncodedOutput> encoded_;

@@ -60,10 +60,11 @@ Column lists_of(const Column& items, std::span<const std::int64_t> counts) {
 
 }  // namespace
 
-Frame Execution::nested_frame(const StepState& state) const {
+Frame Execution::nested_frame(const StepState& state, std::int64_t row) const {
   const NestedPipeline& nested = *state.node().definition().nested;
   Frame frame = make_frame(*nested.graph, nested.selection, context_, nested.is_map());
   frame.scope.parent = &frame_.scope;
+  frame.scope.row = event_row(row);
   frame.cache = nested.cache ? nested.cache.get() : frame_.cache;
   frame.callbacks = nested.callbacks.empty() ? frame_.callbacks : &nested.callbacks;
   return frame;
@@ -78,10 +79,12 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
   };
   BatchResult result;
   const std::int64_t limit = limit_;
-  if (!tells() && nested.callbacks.empty()) {
+  // A whole batch is one outer row's items: whether an input varies does not depend on its rows.
+  const bool one_by_one = nested.is_map() && nested.graph->has_whole_batch();
+  if (!tells() && nested.callbacks.empty() && !one_by_one) {
     result = run(rows);
   } else {
-    // Events of one outer row at a time.
+    // One outer row, and its events, at a time.
     std::vector<std::vector<Column>> parts(state.outputs());
     for (const std::int64_t row : rows) {
       std::vector<Value> scratch(state.step->inputs.size());
@@ -129,7 +132,9 @@ BatchResult Execution::run_nested_plain(StepState& state, const Rows& rows,
   for (std::size_t i = 0; i < nested.input_slots.size(); ++i) {
     Lane& source = lane(state.step->inputs[i]);
     if (!source.is_set() && !state.node().inputs()[i].fallback) continue;
-    if (source.is_constant() || count == 1 || !source.is_set()) {
+    const bool constant = nested.graph->has_whole_batch() ? is_constant(state, i)
+                                                          : source.is_constant() || count == 1;
+    if (constant || !source.is_set()) {
       Value scratch;
       const Value* value = argument(state, i, count > 0 ? rows.front() : 0, scratch, failure);
       if (*failure) return {};
@@ -146,7 +151,7 @@ BatchResult Execution::run_nested_plain(StepState& state, const Rows& rows,
     }
     inner.set_input(nested.input_slots[i], *std::move(column));
   }
-  return run_inner(state, inner, failure, nullptr);
+  return run_inner(state, rows.empty() ? 0 : rows.front(), inner, failure, nullptr);
 }
 
 BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
@@ -207,7 +212,7 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
       inner.set_input(nested.input_slots[i], join(std::move(columns[i])));
     }
   }
-  result = run_inner(state, inner, failure, &counts);
+  result = run_inner(state, rows.empty() ? 0 : rows.front(), inner, failure, &counts);
   if (bad_list && !*failure) *failure = std::move(bad_list);
   return result;
 }
@@ -224,13 +229,15 @@ std::vector<Column> Execution::read_inner(const NestedPipeline& nested, std::int
   return outputs;
 }
 
-BatchResult Execution::run_inner(StepState& state, Batch& inner, std::optional<Failure>* failure,
+BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inner,
+                                 std::optional<Failure>* failure,
                                  const std::vector<std::int64_t>* counts) {
   const NestedPipeline& nested = *state.node().definition().nested;
-  const Frame frame = nested_frame(state);
+  const Frame frame = nested_frame(state, row);
   const auto start = Clock::now();
   if (counts != nullptr) tell_map(frame, context_, inner.rows, -1);
-  Execution execution(inner, frame, context_, session_, order_);
+  const bool whole_batch = nested.is_map() && nested.graph->has_whole_batch();
+  Execution execution(inner, frame, context_, session_, whole_batch ? Order::kNodes : order_);
   std::int64_t inner_done = inner.rows;
   if (nested.executor) {
     *failure = nested.executor->execute(inner, frame, context_);

@@ -72,20 +72,51 @@ std::optional<Failure> Execution::run_nodes() {
   return failure;
 }
 
+void Execution::find_varying() {
+  varies_.assign(batch_.lanes.size(), false);
+  for (std::size_t slot = 0; slot < varies_.size(); ++slot) {
+    varies_[slot] = batch_.lanes[slot].is_column();
+  }
+  for (const StepState& state : steps_) {
+    bool varies = false;
+    for (std::size_t i = 0; i < state.step->inputs.size(); ++i) varies |= !is_constant(state, i);
+    for (std::size_t i = 0; i < state.outputs(); ++i) {
+      varies_[at(state.step->first_output) + i] = varies;
+    }
+  }
+}
+
+bool Execution::is_constant(const StepState& state, std::size_t input) const {
+  return !varies_[at(state.step->inputs[input])];
+}
+
+bool Execution::takes_whole_batch(const StepState& state) const {
+  if (!state.node().definition().whole_batch) return false;
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    if (!is_constant(state, i)) return true;
+  }
+  return false;
+}
+
 std::vector<Column> Execution::arguments(StepState& state, const Rows* rows, std::int64_t count,
                                          std::optional<Failure>* failure) {
+  const bool whole_batch = takes_whole_batch(state);
+  const Rows one{rows == nullptr || rows->empty() ? 0 : rows->front()};
   std::vector<Column> columns;
   columns.reserve(state.step->inputs.size());
   for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
     const NodeInput& input = state.node().inputs()[i];
     Lane& source = lane(state.step->inputs[i]);
+    const bool constant = whole_batch && is_constant(state, i);
+    const Rows* const wanted = constant ? &one : rows;
+    const std::int64_t size = constant ? 1 : count;
     if (!source.is_set()) {
-      columns.push_back(Column::repeat(*input.fallback, input.type, count));
+      columns.push_back(Column::repeat(*input.fallback, input.type, size));
       continue;
     }
     while (true) {
       std::int64_t bad_row = -1;
-      std::optional<Column> column = source.gather(rows, count, input.type, &bad_row);
+      std::optional<Column> column = source.gather(wanted, size, input.type, &bad_row);
       if (column) {
         columns.push_back(*std::move(column));
         break;
@@ -96,6 +127,31 @@ std::vector<Column> Execution::arguments(StepState& state, const Rows* rows, std
     }
   }
   return columns;
+}
+
+BatchResult Execution::call(const StepState& state, const std::vector<Column>& columns,
+                            std::int64_t count) {
+  const Node::Definition& definition = state.node().definition();
+  std::optional<detail::Suspended> native;
+  if (!definition.foreign) native.emplace();
+  if (!takes_whole_batch(state)) {
+    return definition.body->run_batch(columns, count, definition.outputs);
+  }
+  std::vector<BatchArgument> arguments;
+  arguments.reserve(columns.size());
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    arguments.push_back({columns[i], is_constant(state, i)});
+  }
+  try {
+    return definition.body->run_whole_batch(arguments, count, definition.outputs);
+  } catch (...) {
+    BatchResult failed;
+    for (const NodeOutput& output : definition.outputs) {
+      failed.outputs.push_back(Column::of(output.type, {}));
+    }
+    failed.error = std::current_exception();
+    return failed;
+  }
 }
 
 std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, bool all_rows) {
@@ -121,10 +177,7 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
       columns = arguments(state, all_rows ? nullptr : &rows, count, &failure);
       if (!failure) {
         const auto start = Clock::now();
-        std::optional<detail::Suspended> native;
-        if (!definition.foreign) native.emplace();
-        result = definition.body->run_batch(columns, count, definition.outputs);
-        native.reset();
+        result = call(state, columns, count);
         elapsed = nanoseconds_since(start);
       }
     } catch (const TypeError&) {

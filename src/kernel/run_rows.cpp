@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/execution.hpp"
 
+#include <algorithm>
 #include <array>
 #include <numeric>
+#include <typeinfo>
 #include <utility>
 
 #include "values/codec.hpp"
@@ -16,22 +18,24 @@ std::optional<Failure> Execution::run_rows() {
     std::iota(all.begin(), all.end(), std::int64_t{0});
     for (StepState& state : steps_) look_up(state, all);
   }
+  std::vector<bool> ran;  // by step, in this row: it was started together with an earlier one
   for (std::int64_t row = 0; row < batch_.rows; ++row) {
     const auto start = tells() ? Clock::now() : Clock::time_point{};
     tell_item_start(row);
-    for (StepState& state : steps_) {
-      Lane& first = output_lane(state, 0);
-      if (first.state(row) == Lane::State::kEmpty && state.keys_of) {
-        if (!state.looked_up[at(row)]) look_up(state, {row});
-        if (first.state(row) == Lane::State::kEmpty) take_computed(state, row);
-      }
-      if (first.state(row) != Lane::State::kEmpty) {
+    ran.assign(steps_.size(), false);
+    for (std::size_t index = 0; index < steps_.size(); ++index) {
+      if (ran[index]) continue;
+      StepState& state = steps_[index];
+      if (!needs_run(state, row)) {
         tell_cached(state, row);
         continue;
       }
+      const Node::Definition& definition = state.node().definition();
       std::optional<Failure> failure;
-      if (state.node().definition().nested != nullptr) {
+      if (definition.nested != nullptr) {
         failure = run_many(state, {row}, false);
+      } else if (definition.body->waits()) {
+        failure = run_waiting(index, row, &ran);
       } else {
         failure = run_one(state, row);
       }
@@ -41,6 +45,15 @@ std::optional<Failure> Execution::run_rows() {
     if (tells()) tell_item_end(row, seconds_since(start));
   }
   return std::nullopt;
+}
+
+bool Execution::needs_run(StepState& state, std::int64_t row) {
+  const Lane& first = output_lane(state, 0);
+  if (first.state(row) != Lane::State::kEmpty) return false;
+  if (!state.keys_of) return true;
+  if (!state.looked_up[at(row)]) look_up(state, {row});
+  if (first.state(row) == Lane::State::kEmpty) take_computed(state, row);
+  return first.state(row) == Lane::State::kEmpty;
 }
 
 std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
@@ -73,16 +86,74 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   } catch (...) {
     return fail(state, row, std::current_exception());
   }
-  const std::int64_t elapsed = nanoseconds_since(start);
+  finish_one(state, row, results, nanoseconds_since(start));
+  return std::nullopt;
+}
+
+void Execution::finish_one(StepState& state, std::int64_t row, Value* outputs,
+                           std::int64_t nanoseconds) {
   ++state.ran;
-  state.nanoseconds += elapsed;
-  keep(state, row, results, elapsed);  // before a callback may throw
-  if (tells()) {
-    std::vector<const Value*> made(outputs);
-    for (std::size_t i = 0; i < outputs; ++i) {
-      made[i] = output_lane(state, i).value(row, scratch[0]);
+  state.nanoseconds += nanoseconds;
+  keep(state, row, outputs, nanoseconds);  // before a callback may throw
+  if (!tells()) return;
+  std::vector<Value> scratch(state.outputs());
+  std::vector<const Value*> made(state.outputs());
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    made[i] = output_lane(state, i).value(row, scratch[i]);
+  }
+  tell(EventKind::kNodeEnd, &state, row, made, static_cast<double>(nanoseconds) * 1e-9);
+}
+
+bool Execution::is_ready(const StepState& state, std::int64_t row) {
+  return std::all_of(state.step->inputs.begin(), state.step->inputs.end(), [&](int slot) {
+    return slot < batch_.graph.root_count() || lane(slot).state(row) != Lane::State::kEmpty;
+  });
+}
+
+std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t row,
+                                              std::vector<bool>* ran) {
+  struct Call {
+    StepState* state;
+    std::vector<Value> scratch;
+    std::vector<const Value*> arguments;
+    std::vector<Value> outputs;
+  };
+  const NodeBody& body = *steps_[first].node().definition().body;
+  std::vector<Call> group;
+  std::optional<Failure> failure;
+  for (std::size_t index = first; index < steps_.size(); ++index) {
+    StepState& state = steps_[index];
+    const Node::Definition& definition = state.node().definition();
+    if (definition.nested != nullptr || !definition.body->waits()) continue;
+    const NodeBody& other = *definition.body;
+    if (typeid(other) != typeid(body) || !is_ready(state, row)) continue;
+    if (index != first && !needs_run(state, row)) continue;  // told when its turn comes
+    Call& call = group.emplace_back();
+    call.state = &state;
+    call.scratch.resize(state.step->inputs.size());
+    call.arguments.resize(state.step->inputs.size());
+    call.outputs.resize(state.outputs());
+    for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+      call.arguments[i] = argument(state, i, row, call.scratch[i], &failure);
+      if (failure) return failure;
     }
-    tell(EventKind::kNodeEnd, &state, row, made, static_cast<double>(elapsed) * 1e-9);
+    (*ran)[index] = true;
+  }
+  std::vector<RowCall> calls;
+  calls.reserve(group.size());
+  for (Call& call : group) {
+    tell(EventKind::kNodeStart, call.state, row, call.arguments);
+    calls.push_back(
+        {call.state->node().definition().body.get(), call.arguments.data(), call.outputs.data()});
+  }
+  const auto start = Clock::now();
+  body.run_together(calls);
+  const std::int64_t elapsed = nanoseconds_since(start);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].done) finish_one(*group[i].state, row, group[i].outputs.data(), elapsed);
+  }
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (calls[i].error) return fail(*group[i].state, row, calls[i].error);
   }
   return std::nullopt;
 }

@@ -40,9 +40,13 @@ void Execution::tell_batch(const StepState& state, const Rows& rows,
   std::vector<Value> values(std::max(arguments.size(), result.outputs.size()));
   std::vector<const Value*> pointers(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) pointers[i] = &values[i];
+  const bool whole_batch = takes_whole_batch(state);
   for (std::int64_t i = 0; i < told; ++i) {
     const std::int64_t row = rows.empty() ? i : rows[static_cast<std::size_t>(i)];
-    for (std::size_t j = 0; j < arguments.size(); ++j) values[j] = arguments[j][i];
+    for (std::size_t j = 0; j < arguments.size(); ++j) {
+      const bool constant = whole_batch && is_constant(state, j);
+      values[j] = arguments[j][constant ? 0 : i];
+    }
     tell(EventKind::kNodeStart, &state, row, {pointers.data(), arguments.size()});
     if (i == result.done) break;
     for (std::size_t j = 0; j < result.outputs.size(); ++j) values[j] = result.outputs[j][i];

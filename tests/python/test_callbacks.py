@@ -3,6 +3,7 @@ import inspect
 
 import pytest
 
+import hypernodes
 from hypernodes.callbacks import CallbackContext, PipelineCallback
 
 HOOKS = {
@@ -100,3 +101,68 @@ def test_supported_engines_may_be_replaced_in_any_way():
     assert ByAttribute().supported_engines == ("SeqEngine",)
     assert ByProperty().supported_engines == ["DaftEngine"]
     assert ByInstance().supported_engines == ["DaskEngine"]
+
+
+class Items(PipelineCallback):
+    """Notes the context's item in each event of the leaves."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_node_end(self, node_id, outputs, duration, ctx):
+        if node_id == "double":
+            keys = ("_in_map", "_map_total_items", "_map_item_index")
+            told = [ctx.get(key) for key in keys]
+            assert ctx.get("_map_item_start_time") > 0
+            self.seen.append((outputs["doubled"], *told, ctx.get("_map_item_path")))
+
+
+@hypernodes.node(output_name="doubled")
+def double(x):
+    return x * 2
+
+
+@pytest.mark.parametrize(
+    "engine", ["SeqEngine", pytest.param("DaftEngine", marks=pytest.mark.daft)]
+)
+def test_the_context_knows_the_item_of_each_event(engine):
+    if engine == "DaftEngine":
+        pytest.importorskip("daft")
+    run_on = getattr(hypernodes, engine)()
+    items = Items()
+    hypernodes.Pipeline([double], callbacks=[items], engine=run_on).map({"x": [0, 1, 2, 3]}, "x")
+    assert sorted(items.seen) == [(2 * i, True, 4, i, [i]) for i in range(4)]
+
+    items = Items()
+    plain = hypernodes.Pipeline([double]).as_node()
+    hypernodes.Pipeline([plain], callbacks=[items], engine=run_on).map({"x": [0, 1, 2, 3]}, "x")
+    assert sorted(items.seen) == [(2 * i, True, 4, i, [i, None]) for i in range(4)]
+
+    items = Items()
+    each = hypernodes.Pipeline([double]).as_node(input_mapping={"xs": "x"}, map_over="xs")
+    outer = hypernodes.Pipeline([each], callbacks=[items], engine=run_on)
+    outer.map({"xs": [[0, 1], [2, 3, 4]]}, "xs")
+    assert sorted(items.seen) == [
+        (0, True, 2, 0, [0, 0]),
+        (2, True, 2, 1, [0, 1]),
+        (4, True, 3, 0, [1, 0]),
+        (6, True, 3, 1, [1, 1]),
+        (8, True, 3, 2, [1, 2]),
+    ]
+
+
+def test_the_context_is_left_when_the_run_is_over():
+    class Keep(PipelineCallback):
+        def on_map_start(self, total, ctx):
+            self.ctx, self.ended = ctx, []
+            ctx._call_at_end(lambda: self.ended.append(ctx.depth))
+
+    keep = Keep()
+    pipeline = hypernodes.Pipeline([double], callbacks=[keep])
+    pipeline.map({"x": [1]}, "x")
+    assert keep.ended == [0]
+    with pytest.raises(TypeError):
+        pipeline.map({"x": [1, None]}, "x")
+    assert keep.ended == [0]
+    assert keep.ctx.get("_in_map") is False
+    assert keep.ctx.get("_map_item_index") is None

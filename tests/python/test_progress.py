@@ -184,7 +184,11 @@ def test_a_failed_map_closes(engine, lines):
     found = lines()
     assert "✗   double: 0/3, FAILED ValueError: odd" in found
     assert "✗ demo: 0/3 items, FAILED" in found
-    assert engine.ctx.get(f"_progress_{id(engine.callback)}") is None
+    engine.node("add")  # Of another item, which some thread was at.
+    assert lines() == []
+    engine.ctx.pop_pipeline()
+    engine.callback.on_map_start(2, engine.ctx)
+    assert lines() == ["  demo: 2 items"]
 
 
 def test_nested_pipelines_are_indented(engine, lines):
@@ -267,7 +271,6 @@ def test_a_nested_failure_marks_every_level(engine, lines):
     engine.fail("inner_node", ValueError("odd"))
     failed = [line.strip("✗ ").partition(":")[0] for line in lines() if "FAILED" in line]
     assert failed == ["leaf", "inner", "inner_node", "outer"]
-    assert engine.ctx.get(f"_progress_{id(engine.callback)}") is None
 
 
 def test_a_callback_of_an_inner_pipeline_only(engine, lines):
@@ -297,6 +300,46 @@ def test_long_maps_tell_now_and_then(engine, lines, monkeypatch):
     monkeypatch.setattr("hypernodes.telemetry.progress._REFRESH_SECONDS", 0.0)
     run_map(engine, 3)
     assert "  demo: 2/3 items" in lines()
+
+
+@pytest.mark.daft
+def test_nothing_is_shown_after_a_failure_on_daft(lines):
+    pytest.importorskip("daft")
+
+    @hypernodes.node(output_name="doubled")
+    def double(x):
+        if x == 7:
+            raise ValueError("seven")
+        return x * 2
+
+    @hypernodes.node(output_name="result")
+    def add(doubled):
+        return doubled + 1
+
+    engine = hypernodes.DaftEngine(callbacks=[ProgressCallback()])
+    pipeline = hypernodes.Pipeline([double, add], name="demo", engine=engine)
+    with pytest.raises(ValueError, match="seven"):
+        pipeline.map({"x": list(range(9))}, map_over="x")
+    found = lines()
+    assert "✗   double: 7/9, FAILED ValueError: seven" in found
+    assert found[-1].startswith("    add: ")
+    assert found[-1].endswith("stopped")
+
+
+def test_a_run_that_another_callback_stops_closes(lines):
+    class Full(hypernodes.PipelineCallback):
+        def on_node_end(self, node_id, outputs, duration, ctx):
+            raise OSError("no space left")
+
+    @hypernodes.node(output_name="doubled")
+    def double(x):
+        return x * 2
+
+    callbacks = [Full(), ProgressCallback()]
+    pipeline = hypernodes.Pipeline([double], name="demo", callbacks=callbacks)
+    with pytest.raises(OSError, match="no space left"):
+        pipeline.run({"x": 1})
+    assert lines() == ["  demo: 1 nodes", "    double: stopped", "  demo: 0/1 nodes, stopped"]
 
 
 def test_silent_where_asked(lines):

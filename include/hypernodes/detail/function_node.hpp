@@ -222,6 +222,8 @@ std::string function_name() {
 /// holds it (the linker's build id) and the place within.
 Digest code_identity(const void* address, const char* type);
 
+Node with_batch(const Node& node, BatchFunction batch, const Digest& code, bool has_identity);
+
 void check_names(std::string_view node, std::size_t outputs, std::size_t expected_outputs,
                  std::size_t inputs, std::size_t expected_inputs);
 
@@ -243,6 +245,14 @@ Node make_node(std::string name, const OutputNames& outputs, InputNames inputs, 
 }
 
 }  // namespace detail
+
+template <typename F>
+Node Node::with_batch(F batch) const {
+  void (*const address)(F*) = [](F*) {};
+  const Digest code =
+      detail::code_identity(reinterpret_cast<const void*>(address), typeid(F).name());
+  return detail::with_batch(*this, std::move(batch), code, std::is_empty_v<F>);
+}
 
 /// A node that calls the function `F`: `node<twice>("doubled", {"x"})`. Its name is the function's.
 /// Several outputs: `node<split>({"head", "tail"}, {"text"})` for a function returning a

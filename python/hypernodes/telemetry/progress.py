@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..callbacks import CallbackContext, PipelineCallback
-from .display import Display, Row, choose_display
+from .display import Display, QuietDisplay, Row, choose_display
 
 __all__ = ["ProgressCallback"]
 
@@ -72,11 +72,12 @@ class ProgressCallback(PipelineCallback):
         self._board(ctx).node_done(node_id, ctx, 0.0, cached=True)
 
     def on_error(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
-        """Marks a node and its pipeline as failed; at the root it is the last event."""
+        """Marks a node and its pipeline as failed; at the root nothing more is shown."""
         board = self._board(ctx)
         board.failed(node_id, error, ctx)
         if _depth(ctx) <= board.depth + 1:
-            self._close(board, ctx)
+            # The board stays: engines with many threads may still tell of other items.
+            board.close()
 
     def on_nested_pipeline_start(self, parent_id: str, child_id: str, ctx: CallbackContext) -> None:
         """Notes which pipeline comes next: a map over it does not say."""
@@ -99,11 +100,18 @@ class ProgressCallback(PipelineCallback):
 
     def _board(self, ctx: CallbackContext, depth: int = 0, root: str = "") -> _Board:
         key = f"_progress_{id(self)}"
-        board = ctx.get(key)
-        if not isinstance(board, _Board):
+        board = ctx.get(key, self)
+        if board is self:  # the first event; after an interrupt there is no last one
+            ctx._call_at_end(lambda: self._end(ctx))
+        if not isinstance(board, _Board) or board.is_over(depth, root):
             board = _Board(self._make_display(), depth, root)
             ctx.set(key, board)
         return board
+
+    def _end(self, ctx: CallbackContext) -> None:
+        board = ctx.get(f"_progress_{id(self)}")
+        if isinstance(board, _Board):
+            board.close()
 
     def _close(self, board: _Board, ctx: CallbackContext) -> None:
         board.close()
@@ -136,6 +144,7 @@ class _Board:
         self._pipelines: dict[_Path, Row] = {}
         self._maps: dict[_Path, Row] = {}  # by the path around the map
         self._nodes: dict[tuple[_Path, str], Row] = {}
+        self._closed = False
         self._drawn = 0.0
         self._stale: dict[Row, None] = {}
 
@@ -222,7 +231,8 @@ class _Board:
 
     def failed(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
         row = self.node(node_id, ctx)
-        row.error = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+        text = f"{type(error).__name__}: {error}".partition("\n")[0]
+        row.error = text.removesuffix(": ")[:200]
         row.finish("failed")
         self._changed(row)
         pipeline = self._pipelines.get(_path(ctx))
@@ -237,6 +247,11 @@ class _Board:
                 row.finish("stopped")
                 self._changed(row)
         self._display.close()
+        self._display, self._closed = QuietDisplay(), True
+
+    def is_over(self, depth: int, root: str) -> bool:
+        """Says whether a pipeline or map that starts here is another run."""
+        return self._closed and root == self.root and depth <= self.depth
 
     def _rows(self) -> list[Row]:
         return [*self._nodes.values(), *self._pipelines.values()]

@@ -42,6 +42,37 @@ Names selected(const Graph& graph, const Names& outputs) {
   return names;
 }
 
+TEST(GraphTest, NodesOfOneNameRunByOutput) {
+  const Node a = unary("same", "a", "x");
+  const Node b = unary("same", "b", "x");
+  EXPECT_EQ(Graph::build({a, b})->all().output_names, (Names{"a", "b"}));
+  EXPECT_EQ(Graph::build({b, a})->all().output_names, (Names{"a", "b"}));
+}
+
+TEST(GraphTest, OverriddenOutputsAreInputsAndStayOutputs) {
+  const auto graph =
+      Graph::build({unary("a", "va", "x"), unary("b", "vb", "va"), binary("c", "vc", "vb", "y")});
+  const auto given = graph->overridden(Names{"vb"});
+  EXPECT_EQ(order_of(*given), (Names{"a", "c"}));
+  EXPECT_EQ(given->all().output_names, (Names{"va", "vb", "vc"}));
+  EXPECT_EQ(selected(*given, {"vc"}), Names{"c"});
+  EXPECT_EQ(given->select(Names{"vc"}).roots.size(), 2U);
+  EXPECT_TRUE(given->is_overridden("vb"));
+  EXPECT_EQ(given->slot_type(given->slot("vb")).name(), "int64");
+  EXPECT_EQ(given->id(), graph->id());
+  EXPECT_THROW(graph->overridden(Names{"x"}), PlanError);
+}
+
+TEST(GraphTest, OverridingOneOfSeveralOutputsKeepsItsNode) {
+  const auto both = [](std::int64_t x) { return std::tuple{x, x}; };
+  const auto graph =
+      Graph::build({node({"m", "l"}, {"y"}, both).named("a"), unary("b", "vb", "l")});
+  const auto given = graph->overridden(Names{"l"});
+  EXPECT_EQ(order_of(*given), (Names{"a", "b"}));
+  EXPECT_EQ(selected(*given, {"vb"}), Names{"b"});
+  EXPECT_EQ(given->all().output_names, (Names{"m", "l", "vb"}));
+}
+
 TEST(GraphTest, ReadyNodesRunByName) {
   // c is ready from the start, a only after z.
   const auto graph = Graph::build({unary("c", "vc", "x"), unary("a", "va", "vz"),

@@ -157,11 +157,56 @@ TEST(NestedNodeTest, UncachedNodeInsideMakesItUncached) {
   NestedRequest asked;
   asked.graph =
       Graph::build({node<twice>("y", {"x"}).uncached(), node<add>("z", {"x", "k"})}, "inner");
-  EXPECT_FALSE(make_nested_node(asked).definition().cached);
+  EXPECT_FALSE(is_cacheable(make_nested_node(asked)));
   asked.outputs = {{"z", "z"}};  // it does not run
-  EXPECT_TRUE(make_nested_node(asked).definition().cached);
+  EXPECT_TRUE(is_cacheable(make_nested_node(asked)));
   asked.cached = false;
-  EXPECT_FALSE(make_nested_node(asked).definition().cached);
+  EXPECT_FALSE(is_cacheable(make_nested_node(asked)));
+}
+
+TEST(NestedNodeTest, IsPrunedToWhatItsSiblingsNeed) {
+  const Node whole = nested();
+  const auto needs_y = Graph::build({whole, node<twice>("w", {"y"})});
+  EXPECT_EQ(needs_y->all().output_names, (Names{"y", "w"}));
+  const Node& left = needs_y->steps()[0].node;
+  EXPECT_EQ(input_names(left), Names{"x"});  // only z needs k
+  EXPECT_NE(code(left), code(whole));
+  EXPECT_EQ(code(left), code(nested([](auto& r) { r.outputs = {{"y", "y"}}; })));
+  EXPECT_EQ(needs_y->whole()->all().output_names, (Names{"y", "z", "w"}));
+  EXPECT_EQ(needs_y->covering(Names{"z"}), needs_y->whole());
+  EXPECT_EQ(needs_y->covering(Names{"y", "w"}), needs_y);
+
+  const auto alone = Graph::build({whole});
+  EXPECT_EQ(alone->all().output_names, (Names{"y", "z"}));
+  EXPECT_EQ(alone->whole(), alone);
+  const auto both = Graph::build({whole, node<add>("w", {"y", "z"})});
+  EXPECT_EQ(both->steps()[0].node, whole);
+}
+
+TEST(NestedNodeTest, PrunedKeepsItsMapBoundValuesAndNames) {
+  const Node mapped = nested([](auto& r) {
+                        r.inputs = {{"x", "items"}};
+                        r.outputs = {{"y", "ys"}, {"z", "zs"}};
+                        r.map_over = {"items"};
+                        r.bound = {{"k", 1}};
+                      }).uncached();
+  const Node left = pruned(mapped, {"ys", "other"});
+  EXPECT_EQ(output_names(left), Names{"ys"});
+  EXPECT_EQ(input_names(left), Names{"items"});
+  EXPECT_TRUE(left.definition().nested->is_map());
+  EXPECT_TRUE(left.definition().nested->bound.empty());
+  EXPECT_FALSE(is_cacheable(left));
+  EXPECT_EQ(pruned(mapped, {"zs"}).definition().nested->bound.size(), 1U);
+}
+
+TEST(NestedNodeTest, WithoutANameGoesFirst) {
+  const auto unnamed = Graph::build({node<twice>("w", {"q"})});
+  NestedRequest asked;
+  asked.graph = unnamed;
+  const Node node = make_nested_node(asked);
+  EXPECT_EQ(node.name(), unnamed->id());
+  const auto outer = Graph::build({hypernodes::node<twice>("v", {"q"}).named("a"), node});
+  EXPECT_EQ(outer->steps()[0].node, node);
 }
 
 TEST(NestedIdentityTest, ChangesWithWhatItDoes) {

@@ -215,7 +215,7 @@ Node node_of(const Spec& spec) {
 std::shared_ptr<const Graph> graph_of(const Dag& dag) {
   std::vector<Node> nodes;
   for (const Spec& spec : dag.nodes) nodes.push_back(node_of(spec));
-  return Graph::build(std::move(nodes));
+  return Graph::build(std::move(nodes))->whole();
 }
 
 // ---- random graphs

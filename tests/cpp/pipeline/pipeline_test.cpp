@@ -392,9 +392,10 @@ TEST(PipelineCacheTest, RecordOfAnotherTypeIsComputedAgain) {
 
 TEST(NestedPipelineTest, PlainNestedPipelineIsANode) {
   const Pipeline outer{arithmetic().as_node({.name = "inner"}), node<half>("halved", {"result"})};
-  EXPECT_EQ(text(outer.run({{"x", 5}})), "{'doubled': 10, 'result': 20, 'halved': 10.0}");
+  EXPECT_EQ(text(outer.run({{"x", 5}})), "{'result': 20, 'halved': 10.0}");
+  EXPECT_EQ(text(outer.run(Inputs{{"x", 5}}, {.outputs = {"doubled"}})), "{'doubled': 10}");
   EXPECT_EQ(text(outer.map({{"x", {1, 2}}}, over("x"))),
-            "{'doubled': [2, 4], 'result': [12, 14], 'halved': [6.0, 7.0]}");
+            "{'result': [12, 14], 'halved': [6.0, 7.0]}");
 }
 
 TEST(NestedPipelineTest, MappedNestedPipelineGivesLists) {
@@ -493,6 +494,105 @@ TEST(EventTest, ErrorLeavesEveryEnclosingNode) {
   EXPECT_EQ(recorder->lines,
             (std::vector<std::string>{"start", "node inner", "nested inner", "start",
                                       "node fail_at_six", "error fail_at_six", "error inner"}));
+}
+
+TEST(OverridesTest, TakeThePlaceOfANodesResult) {
+  const Pipeline pipeline{node<twice>("doubled", {"x"}), node<add_ten>("result", {"doubled"})};
+  calls = 0;
+  const Outputs outputs = pipeline.run(Inputs{}, {.overrides = {{"doubled", 100}}});
+  EXPECT_EQ(text(outputs), "{'doubled': 100, 'result': 110}");
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(text(pipeline.map({{"x", {1, 2}}}, over("x").overriding({{"doubled", 5}}))),
+            "{'doubled': [5, 5], 'result': [15, 15]}");
+  EXPECT_EQ(text(pipeline.map(Inputs{}, over("doubled").overriding({{"doubled", {1, 2}}}))),
+            "{'doubled': [1, 2], 'result': [11, 12]}");
+}
+
+TEST(OverridesTest, MustFitAndBeKnown) {
+  const Pipeline pipeline{node<twice>("doubled", {"x"}), node<add_ten>("result", {"doubled"})};
+  EXPECT_THROW(pipeline.run(Inputs{}, {.overrides = {{"nothing", 1}}}), PlanError);
+  EXPECT_THROW(pipeline.run(Inputs{}, {.overrides = {{"doubled", "text"}}}), TypeError);
+  EXPECT_THROW(pipeline.run(Inputs{{"x", 1}}, {.overrides = {{"result", "text"}}}), TypeError);
+}
+
+TEST(OverridesTest, ShareTheCache) {
+  const TemporaryDirectory directory;
+  const Pipeline pipeline =
+      Pipeline{node<twice>("doubled", {"x"}), node<add_ten>("result", {"doubled"})}.with_cache(
+          DiskCache{directory.path()});
+  pipeline.run({{"x", 50}});
+  calls = 0;
+  EXPECT_EQ(text(pipeline.run(Inputs{}, {.overrides = {{"doubled", 100}}})),
+            "{'doubled': 100, 'result': 110}");
+  EXPECT_EQ(calls, 0);
+}
+
+/// Adds `k`; the function for batches notes what it gets.
+Node add_batch(std::vector<std::string>* seen) {
+  const auto batch = [seen](std::span<const BatchArgument> arguments, std::int64_t rows) {
+    std::string text = std::to_string(rows);
+    for (const BatchArgument& argument : arguments) text += argument.constant ? " same" : " column";
+    seen->push_back(text);
+    const std::int64_t k = arguments[1].column[0].as_int64();
+    ColumnBuilder sums(Kind::kInt64);
+    for (std::int64_t i = 0; i < rows; ++i) {
+      sums.append(Value(arguments[0].column[i].as_int64() + k));
+    }
+    return std::vector<Column>{sums.finish()};
+  };
+  const auto add = [](std::int64_t x, std::int64_t k) { return x + k; };
+  return node("y", {"x", "k"}, add).with_batch(batch).version("1");
+}
+
+TEST(WholeBatchTest, GetsAllRowsOfAMapInOneCall) {
+  std::vector<std::string> seen;
+  const Pipeline pipeline{add_batch(&seen)};
+  EXPECT_EQ(text(pipeline.run({{"x", 1}, {"k", 10}})), "{'y': 11}");
+  EXPECT_TRUE(seen.empty());
+  EXPECT_EQ(text(pipeline.map({{"x", {1, 2, 3}}, {"k", 10}}, over("x"))), "{'y': [11, 12, 13]}");
+  EXPECT_EQ(seen, (std::vector<std::string>{"3 column same"}));
+}
+
+TEST(WholeBatchTest, GetsOnlyTheRowsThatNoCacheHas) {
+  const TemporaryDirectory directory;
+  std::vector<std::string> seen;
+  const auto recorder = std::make_shared<Recorder>();
+  const Pipeline pipeline =
+      Pipeline{add_batch(&seen)}.with_cache(DiskCache{directory.path()}).with_callbacks({recorder});
+  pipeline.run({{"x", 2}, {"k", 10}});
+  recorder->lines.clear();
+  EXPECT_EQ(text(pipeline.map({{"x", {1, 2, 3, 3}}, {"k", 10}}, over("x"))),
+            "{'y': [11, 12, 13, 13]}");
+  EXPECT_EQ(seen, (std::vector<std::string>{"2 column same"}));
+  const auto count = [&](const std::string& what) {
+    return std::count_if(recorder->lines.begin(), recorder->lines.end(),
+                         [&](const std::string& line) { return line.rfind(what, 0) == 0; });
+  };
+  EXPECT_EQ(count("node y"), 2);
+  EXPECT_EQ(count("done y"), 2);
+  EXPECT_EQ(count("cached y"), 2);
+}
+
+TEST(WholeBatchTest, InsideANestedMapGetsTheItemsOfOneList) {
+  std::vector<std::string> seen;
+  const Pipeline outer{Pipeline{add_batch(&seen)}.as_node({.name = "n", .map_over = {"x"}})};
+  const std::vector<std::vector<std::int64_t>> lists{{1, 2}, {3}};
+  EXPECT_EQ(text(outer.map({{"x", lists}, {"k", {10, 20}}}, over("x", "k"))),
+            "{'y': [[11, 12], [23]]}");
+  EXPECT_EQ(seen, (std::vector<std::string>{"2 column same", "1 column same"}));
+}
+
+TEST(WholeBatchTest, MustReturnAValueForEachRow) {
+  const auto none = [](std::span<const BatchArgument>, std::int64_t) {
+    return std::vector<Column>{Column::of(Kind::kInt64, {})};
+  };
+  const Pipeline pipeline{node<twice>("y", {"x"}).with_batch(none)};
+  try {
+    pipeline.map({{"x", {1, 2}}}, over("x"));
+    FAIL();
+  } catch (const ExecutionError& error) {
+    EXPECT_EQ(error.message(), "Node 'twice' failed: Node 'twice' returned 0 values, expected 2");
+  }
 }
 
 }  // namespace

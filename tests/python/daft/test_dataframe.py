@@ -11,6 +11,7 @@ import pytest
 
 from hypernodes import DaftEngine, Pipeline, SequentialEngine, load, node
 from hypernodes.cache import DiskCache
+from hypernodes.exceptions import TypeWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,8 +169,10 @@ def test_column_that_does_not_fit_is_an_error_before_daft(
     def spell(y: int) -> str:
         return str(y)
 
+    with pytest.warns(TypeWarning, match="'x' of node 'spell' is str"):
+        pipeline = Pipeline([spell, library.twice])
     with pytest.raises(TypeError, match="'x' is a column of string, but node 'twice' takes int64"):
-        ENGINE.dataframe(Pipeline([spell, library.twice]), {"y": [1]}, "y")
+        ENGINE.dataframe(pipeline, {"y": [1]}, "y")
 
     @node(output_name="x")
     def anything(y: int) -> object:

@@ -62,16 +62,23 @@ class DaftEngine(NativeEngine):
         pipeline: Pipeline,
         inputs: dict[str, Any],
         output_name: str | Sequence[str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Runs `pipeline` on one item, a query of one row: a dict of its outputs.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name.
+            output_name: The only outputs to compute.
+            overrides: Outputs that are given instead of computed.
 
         Raises:
             DependencyMissingError: If Daft is not installed (an ImportError).
         """
         extension.load()
-        graph = pipeline._native(output_name)
-        merged = pipeline._merged(inputs)
-        return _core.daft_run(graph, merged, output_name, *self._settings(pipeline))
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
+        return _core.daft_run(graph, given, output_name, *self._settings(pipeline))
 
     def map(
         self,
@@ -82,6 +89,7 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None = None,
         *,
         outputs: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
     ) -> Any:  # noqa: ANN401 (`outputs` decides)
         """Runs `pipeline` on each item.
 
@@ -92,14 +100,14 @@ class DaftEngine(NativeEngine):
             map_mode: "zip" or "product".
             output_name: The only outputs to compute.
             outputs: "records", a list of dicts, or "columns", a dict of lists.
+            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
         """
         extension.load()
-        graph = pipeline._native(output_name)
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
-        merged = pipeline._merged(inputs)
         shape = self._outputs if outputs is None else outputs
         return _core.daft_map(
-            graph, merged, map_over, map_mode, output_name, cache, callbacks, shape
+            graph, given, map_over, map_mode, output_name, cache, callbacks, shape
         )
 
     def _executor(self) -> _core.BatchExecutor:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""Building, running, mapping and nesting pipelines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, assert_type
+
+import hypernodes
+from hypernodes import (
+    CppNode,
+    CycleError,
+    DaftEngine,
+    DiskCache,
+    ExecutionError,
+    HyperNodesError,
+    Library,
+    Pipeline,
+    PipelineNode,
+    SeqEngine,
+    SequentialEngine,
+    node,
+)
+from hypernodes.engines import NativeEngine
+from hypernodes.exceptions import DependencyMissingError, PlanError, TypeWarning, UncachedWarning
+from hypernodes.map_planner import MapPlanner
+from hypernodes.protocols import Engine
+from hypernodes.telemetry import ProgressCallback
+
+
+@node("doubled")
+def double(x: int) -> int:
+    return x * 2
+
+
+inner = Pipeline([double], name="inner")
+assert_type(inner.as_node(), PipelineNode)
+mapped = inner.as_node(
+    input_mapping={"numbers": "x"}, output_mapping={"doubled": "all"}, map_over="numbers"
+)
+pipeline = Pipeline(
+    nodes=[mapped, inner],
+    engine=SeqEngine(cache=DiskCache("cache")),
+    cache=DiskCache(Path("cache")),
+    callbacks=[ProgressCallback(enable="auto")],
+    name="outer",
+    strict_types=True,
+)
+
+result = pipeline.run({"x": 1, "numbers": [1, 2]}, output_name=["all", "doubled"])
+total: int = result["doubled"]
+first: int = pipeline.run(inputs={"x": 1}, output_name="doubled")["doubled"]
+rows = pipeline.map(inputs={"x": [1, 2], "numbers": [3]}, map_over=["x"], map_mode="product")
+values: list[int] = [row["doubled"] for row in rows]
+columns: dict[str, list[int]] = pipeline.map({"x": [1]}, "x", outputs="columns")
+
+assert_type(pipeline.bind(x=1, other="text"), Pipeline)
+assert_type(pipeline.unbind("x").unbind(), Pipeline)
+assert_type(pipeline.bound_inputs, dict[str, Any])
+assert_type(pipeline.unfulfilled_args, tuple[str, ...])
+assert_type(pipeline.with_engine(SequentialEngine()).with_name("x").with_cache(None), Pipeline)
+assert_type(pipeline.graph.root_args, list[str])
+assert_type(mapped(numbers=[1]), dict[str, Any])
+
+
+class Traced(Pipeline):
+    def double(self, x: int) -> int:
+        return int(self.run({"x": x})["doubled"])
+
+
+assert_type(Traced([double]).bind(x=1), Traced)
+assert_type(Traced([double]).bind(x=1).double(2), int)
+
+statistics = pipeline.last_run
+if statistics is not None:
+    cached: dict[str, int] = {name: made.rows_cached for name, made in statistics.nodes.items()}
+
+engine: Engine = SeqEngine()
+engines: list[NativeEngine] = [SeqEngine(), DaftEngine(use_batch_udf=True)]
+assert_type(engines[0].cache, hypernodes.cache.Cache | None)
+
+library: Library = hypernodes.load("libnodes.so")
+twice: CppNode = library.twice
+with_cpp = Pipeline([twice, *library, double])
+
+assert_type(MapPlanner().plan_execution({"x": [1]}, ["x"], "zip"), list[dict[str, Any]])
+
+try:
+    pipeline.run()
+except ExecutionError as error:
+    row: int | None = error.row
+    failed: str = error.node
+except (CycleError, PlanError, DependencyMissingError) as error:
+    said: tuple[str, str, str] = (error.message, error.where, error.fix)
+except HyperNodesError as error:
+    assert_type(error.message, str)
+categories: list[type[Warning]] = [TypeWarning, UncachedWarning]
