@@ -32,6 +32,7 @@ AWAITED = {
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
     "item-index": "bug: _map_item_index is that of the item started last",
     "slotnames": "bug: copying an object changes the digest of its class",
+    "surrogate-key": "bug: a str with a lone surrogate is no key of a DiskCache",
     "tie-order": "bug: nodes of one name run in the order of the list",
     "user-store": "bug: a store of a user is not given what cannot be pickled",
     "unnamed-order": "bug: pipeline nodes without a name sort by the id of their pipeline",

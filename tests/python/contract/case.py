@@ -19,7 +19,7 @@ class Raises:
 
     Attributes:
         error: The exact class.
-        text: The first line of its text; for a node's own exception all of `args`.
+        text: The first line of its text.
         note: The note that names node and row; None for our own errors, which have none.
         also: Classes that it derives from.
     """
@@ -95,10 +95,14 @@ class Case:
             return self.columns
         return {name: [row[name] for row in self.result] for name in self.result[0]}
 
-    def perform(self, spec: EngineSpec, cache: Any = None, **options: Any) -> Outcome:
-        """Runs the case on an engine."""
+    def perform(
+        self, spec: EngineSpec, cache: Any = None, watched: bool = False, **options: Any
+    ) -> Outcome:
+        """Runs the case on an engine; with a callback, which takes other ways, if `watched`."""
         recorder = Recorder()
-        pipeline = self.build().with_engine(spec.make()).with_callbacks([recorder])
+        pipeline = self.build().with_engine(spec.make())
+        if watched:
+            pipeline.with_callbacks([recorder])
         if cache is not None:
             pipeline.with_cache(cache)
         calls.take()

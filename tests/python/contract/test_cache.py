@@ -383,6 +383,34 @@ def test_disk_cache(tmp_path):
     assert not DiskCache(path).has("any text")
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "k" * 511,
+        "k" * 100_000,
+        "0" * 63,
+        "A" * 64,
+        "a\0b",
+        "žluť 🐎",
+        "../up",
+        pytest.param("\ud800", marks=awaiting("surrogate-key")),
+    ],
+    ids=range(9),
+)
+def test_any_text_is_a_key(cache, key):
+    cache.put(key, "value")
+    assert cache.has(key)
+    assert cache.get(key) == "value"
+    assert not cache.has(key + "x")
+
+
+def test_a_later_put_replaces_an_earlier_one(cache):
+    cache.put("k", 1)
+    cache.put("k", 2)
+    assert DiskCache(cache.path).get("k") == 2
+
+
 def test_a_put_is_visible_at_once_in_every_instance_and_process(tmp_path):
     first, second = DiskCache(tmp_path), DiskCache(tmp_path)
     for number in range(5):

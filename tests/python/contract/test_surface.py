@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pickle
 import subprocess
 import sys
 
@@ -140,6 +141,29 @@ def test_engine_methods(engine):
 
 def test_class_name(spec):
     assert type(spec.make()).__name__ == spec.name
+
+
+@pytest.mark.parametrize(
+    ("name", "builtin"),
+    [
+        ("CycleError", ValueError),
+        ("DependencyError", ValueError),
+        ("PlanError", ValueError),
+        ("OutputError", ValueError),
+        ("TypeError", TypeError),
+        ("CacheError", RuntimeError),
+        ("ExecutionError", RuntimeError),
+        ("DependencyMissingError", ImportError),
+    ],
+)
+def test_errors_are_ours_and_builtin_and_pickle(name, builtin):
+    kind = getattr(importlib.import_module("hypernodes.exceptions"), name)
+    error = kind("what is wrong", where="here", fix="do that")
+    assert isinstance(error, hypernodes.HyperNodesError)
+    assert isinstance(error, builtin)
+    assert str(error).splitlines()[0] == "what is wrong"
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.fix) == (kind, str(error), "do that")
 
 
 def test_settings_by_position():
