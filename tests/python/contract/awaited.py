@@ -9,18 +9,14 @@ from __future__ import annotations
 import pytest
 
 AWAITED = {
-    "async": "async nodes run concurrently",
-    "batch": "@node(batch=True)",
+    "async-rows": "async nodes of several rows run concurrently on Daft",
     "dask": "DaskEngine",
     "daft-options": "default_daft_config of DaftEngine",
     "digests": "inputs of any class in the cache",
-    "dual": "DualNode",
     "generate-code": "DaftEngine.generate_code",
     "helpers": "helpers and globals in keys",
     "pickled": "results of any class in the cache",
-    "overrides": "overrides= of run and map",
     "stateful": "@stateful",
-    "telemetry": "TelemetryCallback",
     "viz": "hypernodes.viz",
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
@@ -30,12 +26,9 @@ AWAITED = {
     "foreign-key": "bug: bound values of a pipeline on an engine of a user's are not in the key",
     "foreign-settings": "bug: settings do not reach a pipeline on an engine of a user's",
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
-    "item-index": "bug: _map_item_index is that of the item started last",
     "slotnames": "bug: copying an object changes the digest of its class",
     "surrogate-key": "bug: a str with a lone surrogate is no key of a DiskCache",
-    "tie-order": "bug: nodes of one name run in the order of the list",
     "user-store": "bug: a store of a user is not given what cannot be pickled",
-    "unnamed-order": "bug: pipeline nodes without a name sort by the id of their pipeline",
 }
 
 

@@ -69,6 +69,7 @@ class Case:
         cached: Whether a second run with a cache runs nothing but `always`.
         always: The nodes that run in spite of a cache.
         value_only: Whether shapes and events are as in other cases, so not worth a test.
+        dataframe: Whether `DaftEngine.dataframe` can be asked the same.
         fails: Where it does not work yet.
     """
 
@@ -83,6 +84,7 @@ class Case:
     cached: bool = True
     always: frozenset[str] = field(default_factory=frozenset)
     value_only: bool = False
+    dataframe: bool = True
     fails: tuple[Fails, ...] = ()
 
     @property

@@ -349,7 +349,6 @@ def test_the_item_of_an_event(spec, cache):
     which_item(spec, cache)
 
 
-@awaiting("item-index")
 @pytest.mark.parametrize("spec", [spec.param() for spec in ENGINES if not spec.ordered])
 def test_the_item_of_an_event_where_rows_are_mixed(spec, cache):
     which_item(spec, cache)

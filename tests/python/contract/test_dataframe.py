@@ -48,7 +48,7 @@ class Collecting:
 def params() -> list[Any]:
     found = []
     for case in CASES:
-        if case.raises is None:
+        if case.raises is None and case.dataframe:
             features = [fails.what for fails in case.fails if fails.concern("dataframe")]
             found.append(pytest.param(case, id=case.name, marks=[awaiting(f) for f in features]))
     return found

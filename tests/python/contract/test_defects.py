@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 import hypernodes
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double, pair, same
 from contract.cases.nested import copy, expensive, inner
@@ -450,7 +449,6 @@ def test_6_rows_reported_as_hits_are_not_computed(spec, cache):
     assert take() == [("double", 3)]
 
 
-@awaiting("telemetry")
 def test_6_spans_are_closed_and_cached_nodes_have_one(cache):
     from hypernodes.telemetry import TelemetryCallback
 

@@ -7,7 +7,6 @@ import itertools
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.cases.common import add_ten, chain, double, negate, pair
 from contract.cases.runs import join, left, right
 from hypernodes import CycleError, DependencyError, HyperNodesError, Node, Pipeline
@@ -65,7 +64,6 @@ def test_execution_order_is_that_of_any_list():
         assert [node.name for node in Pipeline(nodes).graph.execution_order] == expected
 
 
-@awaiting("tie-order")
 def test_execution_order_of_nodes_of_one_name():
     nodes = [Node(lambda x: x, name) for name in "cab"]
     orders = {tuple(Pipeline(p).run({"x": 1})) for p in itertools.permutations(nodes)}
@@ -99,7 +97,6 @@ def test_required_outputs():
     assert Pipeline([inner]).graph.required_outputs == {inner: None}
 
 
-@awaiting("unnamed-order")
 def test_nodes_without_a_name_sort_first():
     outer = Pipeline([double, Pipeline([negate]).as_node(), Pipeline([pair], name="z").as_node()])
     assert [node.name for node in outer.graph.execution_order] == [None, "double", "z"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double
 from contract.engines import ENGINES
@@ -131,7 +130,6 @@ def test_sequential_engine_finishes_an_item_before_the_next():
     assert take() == [("double", 1), ("add_ten", 2), ("double", 2), ("add_ten", 4)]
 
 
-@awaiting("dual")
 def test_a_pipeline_with_a_batch_node_is_mapped_node_by_node():
     from hypernodes import DualNode
 

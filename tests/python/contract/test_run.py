@@ -12,7 +12,7 @@ from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double, same
 from contract.cases.nodes import fetch
 from contract.engines import DAFT, DAFT_V2, DASK
-from hypernodes import ExecutionError, Node, Pipeline, SeqEngine, load, node
+from hypernodes import ExecutionError, Node, Pipeline, SeqEngine, load
 
 
 def test_result_is_a_plain_dict(engine):
@@ -109,48 +109,55 @@ def test_async_inside_a_running_loop(engine):
     assert take() == [("fetch", 1)]
 
 
-arrived: list[str] = []
+class Inside:
+    """How many coroutines are waiting at a time."""
+
+    def __init__(self):
+        self.now = 0
+        self.most = 0
+
+    async def wait(self):
+        """Waits for another, but not for long."""
+        self.now += 1
+        self.most = max(self.most, self.now)
+        for _ in range(20):
+            if self.most > 1:
+                break
+            await asyncio.sleep(0.005)
+        self.now -= 1
 
 
-async def _meet(name, others=2):
-    """True once others have arrived, too, while this one waits."""
-    arrived.append(name)
-    for _ in range(20):
-        if len(arrived) >= others:
-            return True
-        await asyncio.sleep(0.005)
-    return False
+def waiting(inside, output_name):
+    async def wait(x):
+        await inside.wait()
+        return x
+
+    return Node(wait, output_name)
 
 
-@node(output_name="first", cache=False)
-async def first(x):
-    return await _meet("first")
-
-
-@node(output_name="second", cache=False)
-async def second(x):
-    return await _meet("second")
-
-
-@awaiting("async")
 def test_async_nodes_of_a_row_run_concurrently(engine):
-    arrived.clear()
-    assert Pipeline([first, second], engine=engine).run({"x": 1}) == {"first": True, "second": True}
+    inside = Inside()
+    pipeline = Pipeline([waiting(inside, "first"), waiting(inside, "second")], engine)
+    assert pipeline.run({"x": 1}) == {"first": 1, "second": 1}
+    assert inside.most == 2
 
 
 @pytest.mark.parametrize(
-    "spec", [DAFT.param(awaiting("async")), DAFT_V2.param(awaiting("async")), DASK.param()]
+    "spec",
+    [DAFT.param(awaiting("async-rows")), DAFT_V2.param(awaiting("async-rows")), DASK.param()],
 )
 def test_async_nodes_of_several_rows_run_concurrently(spec):
-    arrived.clear()
-    rows = Pipeline([first], engine=spec.make()).map({"x": [1, 2]}, "x", outputs="records")
-    assert rows == [{"first": True}, {"first": True}]
+    inside = Inside()
+    pipeline = Pipeline([waiting(inside, "out")], spec.make())
+    columns = pipeline.map({"x": list(range(12))}, "x", outputs="columns")
+    assert columns == {"out": list(range(12))}
+    assert inside.most >= 2
 
 
 def test_async_nodes_of_rows_run_one_after_another_on_the_sequential_engine():
-    arrived.clear()
-    rows = Pipeline([first]).map({"x": [1, 2]}, "x")
-    assert rows == [{"first": False}, {"first": True}]
+    inside = Inside()
+    Pipeline([waiting(inside, "out")]).map({"x": [1, 2]}, "x")
+    assert inside.most == 1
 
 
 def test_async_errors_come_out_once(engine):

@@ -16,25 +16,23 @@ from contract.awaited import awaiting
 from hypernodes import DiskCache, Pipeline, SeqEngine, SequentialEngine
 
 PATHS = {
-    "hypernodes": "node HyperNode Node Pipeline SeqEngine SequentialEngine DaftEngine DiskCache"
-    " PipelineCallback CallbackContext HyperNodesError CycleError DependencyError ExecutionError",
+    "hypernodes": "node HyperNode DualNode Node Pipeline SeqEngine SequentialEngine DaftEngine"
+    " DiskCache PipelineCallback CallbackContext HyperNodesError CycleError DependencyError ExecutionError",
     "hypernodes.exceptions": "HyperNodesError CycleError DependencyError ExecutionError",
     "hypernodes.engines": "SeqEngine SequentialEngine DaftEngine",
     "hypernodes.integrations.daft": "DaftEngine DaftEngineV2",
     "hypernodes.cache": "Cache DiskCache",
     "hypernodes.callbacks": "CallbackContext PipelineCallback",
-    "hypernodes.telemetry": "ProgressCallback",
+    "hypernodes.telemetry": "ProgressCallback TelemetryCallback",
     "hypernodes.pipeline_node": "PipelineNode",
     "hypernodes.map_planner": "MapPlanner",
     "hypernodes.protocols": "Engine",
 }
 AWAITED_PATHS = [
     ("hypernodes", "stateful", "stateful"),
-    ("hypernodes", "DualNode", "dual"),
     ("hypernodes", "GraphvizTheme", "viz"),
     ("hypernodes", "DESIGN_STYLES", "viz"),
     ("hypernodes.viz", "GraphvizTheme", "viz"),
-    ("hypernodes.telemetry", "TelemetryCallback", "telemetry"),
     ("hypernodes.engines", "DaskEngine", "dask"),
     ("hypernodes.integrations.dask", "DaskEngine", "dask"),
 ]
@@ -87,18 +85,14 @@ SIGNATURES = {
     " callbacks=None",
     "map_planner.MapPlanner.plan_execution": "inputs, map_over_list, map_mode='zip'",
     "telemetry.ProgressCallback": "enable=True",
+    "telemetry.TelemetryCallback": "trace_map_items=True, logfire_instance=None",
+    "DualNode": "output_name, singular, batch, cache=True",
     "cache.DiskCache.get": "signature",
     "cache.DiskCache.put": "signature, output",
     "cache.DiskCache.has": "signature",
     "cache.DiskCache.clear": "",
 }
 AWAITED_SIGNATURES = [
-    ("DualNode", "output_name, singular, batch, cache=True", "dual"),
-    (
-        "telemetry.TelemetryCallback",
-        "trace_map_items=True, logfire_instance=None",
-        "telemetry",
-    ),
     (
         "engines.DaskEngine",
         "scheduler='threads', num_workers=None, workload_type='mixed', npartitions=None,"
@@ -228,7 +222,6 @@ except ImportError as error:
 """
 
 
-@awaiting("dual")
 def test_dual_node_without_pyarrow_says_what_to_install():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_ARROW], capture_output=True, text=True, check=True

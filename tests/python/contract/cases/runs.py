@@ -178,7 +178,7 @@ CASES = [
         lambda p, **kw: p.run({"x": 5}, "result", overrides={"doubled": 1}, **kw),
         result={"result": 11},
         calls=[("add_ten", 1)],
-        fails=(Fails("overrides"),),
+        dataframe=False,
     ),
     Case(
         "overrides make what only they replace unnecessary",
@@ -186,7 +186,7 @@ CASES = [
         lambda p, **kw: p.run({}, "result", overrides={"doubled": 1}, **kw),
         result={"result": 11},
         calls=[("add_ten", 1)],
-        fails=(Fails("overrides"),),
+        dataframe=False,
     ),
     Case(
         "overrides in a map",
@@ -196,6 +196,6 @@ CASES = [
         ),
         result=[{"sum": 6}, {"sum": 7}],
         calls=[("join_with", 5, 1), ("join_with", 5, 2)],
-        fails=(Fails("overrides"),),
+        dataframe=False,
     ),
 ]
