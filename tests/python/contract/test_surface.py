@@ -17,7 +17,8 @@ from hypernodes import DiskCache, Pipeline, SeqEngine, SequentialEngine
 
 PATHS = {
     "hypernodes": "node HyperNode DualNode Node Pipeline SeqEngine SequentialEngine DaftEngine"
-    " DiskCache PipelineCallback CallbackContext HyperNodesError CycleError DependencyError ExecutionError",
+    " DiskCache PipelineCallback CallbackContext HyperNodesError CycleError DependencyError"
+    " ExecutionError",
     "hypernodes.exceptions": "HyperNodesError CycleError DependencyError ExecutionError",
     "hypernodes.engines": "SeqEngine SequentialEngine DaftEngine",
     "hypernodes.integrations.daft": "DaftEngine DaftEngineV2",
