@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// Everything: nodes, pipelines, engines, caches, events.
+// Everything: nodes, pipelines, engines, caches, events, drawings.
 
 #include "hypernodes/cache.hpp"
 #include "hypernodes/column.hpp"
 #include "hypernodes/daft.hpp"
 #include "hypernodes/digest.hpp"
+#include "hypernodes/draw.hpp"
 #include "hypernodes/engine.hpp"
 #include "hypernodes/error.hpp"
 #include "hypernodes/event.hpp"

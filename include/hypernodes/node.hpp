@@ -107,9 +107,6 @@ class Node {
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call: run_whole_batch.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
-    /// Makes the same node for only these of its outputs, if it can leave the others out. A nested
-    /// pipeline can without.
-    std::function<Node(const std::vector<std::string>&)> restricted = nullptr;
   };
 
   explicit Node(Definition definition)

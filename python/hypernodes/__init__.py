@@ -18,8 +18,10 @@ from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from .integrations.daft import DaftEngine
+    from .viz import DESIGN_STYLES, GraphvizTheme
 
 __all__ = [
+    "DESIGN_STYLES",
     "BatchNode",
     "CallbackContext",
     "CppNode",
@@ -29,6 +31,7 @@ __all__ = [
     "DiskCache",
     "DualNode",
     "ExecutionError",
+    "GraphvizTheme",
     "HyperNode",
     "HyperNodesError",
     "Library",
@@ -49,9 +52,13 @@ except _metadata.PackageNotFoundError:  # a checkout that is not installed
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
-    """Loads what needs an optional package when it is asked for."""
+    """Loads what needs an optional package, or is seldom needed, when it is asked for."""
     if name == "DaftEngine":
         from .integrations.daft import DaftEngine
 
         return DaftEngine
+    if name in ("DESIGN_STYLES", "GraphvizTheme"):
+        from . import viz
+
+        return getattr(viz, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

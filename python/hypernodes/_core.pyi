@@ -79,7 +79,6 @@ def python_node(
     cached: bool,
     asynchronous: bool,
     batch: Callable[..., list[list[Any]]] | None,
-    restricted: Callable[[list[str]], Node] | None,
 ) -> Node: ...
 def nested_node(
     graph: Graph,
@@ -98,6 +97,8 @@ def load_library(path: str) -> tuple[str, list[Node]]: ...
 
 class BatchExecutor:
     """How an engine runs the rows of a pipeline inside another."""
+
+def engine_executor(engine: Any, pipeline: Any) -> BatchExecutor: ...
 
 class Graph:
     """The nodes of a pipeline, wired up."""
@@ -158,6 +159,25 @@ class ArrowColumn:
 
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
     def to_list(self) -> list[Any]: ...
+# Drawing ---------------------------------------------------------------------------------------
+
+def draw_themes() -> dict[str, dict[str, Any]]: ...
+def draw(
+    graph: Graph,
+    format: str,
+    depth: int | None,
+    flatten: bool,
+    separate_outputs: bool,
+    show_types: bool,
+    show_legend: bool,
+    orient: str,
+    theme: dict[str, Any],
+    bound: dict[str, Any],
+    has_cache: bool,
+    types: Sequence[tuple[Node, dict[str, str]]],
+    badges: Sequence[tuple[Node, Sequence[str]]],
+    value_text: Callable[[Any], str],
+) -> str: ...
 
 # Daft ------------------------------------------------------------------------------------------
 

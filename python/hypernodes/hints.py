@@ -124,18 +124,23 @@ def output_types(
     >>> [str(t) for t in output_types(split, ("head", "size"))]
     ['string', 'int64']
     """
+    return [column_type(hint) for hint in output_hints(function, output_names)]
+
+
+def output_hints(function: Callable[..., Any], output_names: str | Sequence[str]) -> list[object]:
+    """Returns the hint of each output; Any where the return hint does not say."""
     result = plain_hint(resolved_hints(function).get("return", Any))
     if isinstance(function, type):
         result = Any  # What `__init__` returns is not what calling the class returns.
     if isinstance(output_names, str):
-        return [column_type(result)]
+        return [result]
     count = len(output_names)
     origin, args = typing.get_origin(result), typing.get_args(result)
     if origin is list or (origin is tuple and len(args) == 2 and args[1] is Ellipsis):
-        return [column_type(args[0])] * count
+        return [args[0]] * count
     if origin is tuple and len(args) == count:
-        return [column_type(arg) for arg in args]
-    return [None] * count
+        return list(args)
+    return [Any] * count
 
 
 def resolved_hints(function: Callable[..., Any]) -> dict[str, Any]:

@@ -181,7 +181,6 @@ class Node(HyperNode, Generic[P, R]):
             self._cache,
             self.is_async,
             self._batch_function(),
-            None,
         )
 
     def _row_function(self) -> Callable[..., Any]:

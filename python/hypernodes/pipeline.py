@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .callbacks import PipelineCallback
     from .protocols import Engine
+    from .viz import GraphvizTheme
 
 __all__ = ["Pipeline"]
 
@@ -283,6 +284,38 @@ class Pipeline:
             cache: False to enter the pipeline every time; nodes inside are still cached.
         """
         return PipelineNode(self, input_mapping, output_mapping, map_over, map_mode, name, cache)
+
+    def visualize(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        engine: str = "js",
+        depth: int | None = 1,
+        separate_outputs: bool = False,
+        show_types: bool = False,
+        orient: str = "TB",
+        flatten: bool = False,
+        show_legend: bool = False,
+        style: str | GraphvizTheme = "default",
+        return_type: str = "auto",
+        **kw: Any,  # noqa: ANN401 (fields of the theme)
+    ) -> Any:  # noqa: ANN401 (return_type decides)
+        """Draws the pipeline: see `hypernodes.viz.visualize`, which this is."""
+        from .viz import visualize
+
+        return visualize(
+            self,
+            filename,
+            engine,
+            depth,
+            separate_outputs,
+            show_types,
+            orient,
+            flatten,
+            show_legend,
+            style,
+            return_type,
+            **kw,
+        )
 
     # The native side --------------------------------------------------------------------------
 

@@ -111,85 +111,35 @@ class PipelineNode(HyperNode):
         key = (*map(id, state), self._cache, self.name)
         if self._built is not None and self._built[0] == key:
             return self._built[2]
-        definition = self._build(list(self.output_mapping.items()))
+        definition = self._nested(graph, self._executor())
         self._built = (key, state, definition)
         return definition
 
-    def _build(self, outputs: list[tuple[str, str]]) -> _core.Node:
-        """The native node for these outputs, pairs of inner and outer name; all for none."""
+    def _nested(self, graph: _core.Graph, executor: _core.BatchExecutor | None) -> _core.Node:
+        """A native node that runs `graph`, one of the pipeline's."""
         mapped = self.map_over or []
         inner_mapped = {self.input_mapping.get(name, name) for name in mapped}
-        bound = {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped}
-        engine: Any = self.pipeline._engine
-        own = isinstance(engine, engines.NativeEngine) and engines.is_ours(engine)
-        definition = _core.nested_node(
-            self.pipeline._native(),
+        return _core.nested_node(
+            graph,
             self.name or "",
             [(inner, outer) for outer, inner in self.input_mapping.items()],
-            outputs,
+            list(self.output_mapping.items()),
             mapped,
             self.map_mode,
-            bound,
+            {k: v for k, v in self.pipeline._bound.items() if k not in inner_mapped},
             self._cache,
             *self.pipeline._own_settings(),
-            engine._executor() if own else None,
-        )
-        if engine is None or own:
-            return definition
-        return self._on_engine(engine, definition, [inner for inner, _ in outputs])
-
-    def _restricted(self, outputs: Sequence[str]) -> _core.Node:
-        """The native node for these outer outputs only."""
-        inner_names = {outer: inner for inner, outer in self.output_mapping.items()}
-        return self._build([(inner_names.get(name, name), name) for name in outputs])
-
-    def _on_engine(
-        self,
-        engine: Any,  # noqa: ANN401
-        definition: _core.Node,
-        inner_outputs: list[str],
-    ) -> _core.Node:
-        """A node that has another engine run the pipeline."""
-        names = definition.input_names
-        optional = definition.optional_inputs
-        several = len(definition.output_names) > 1
-        wanted = sorted(inner_outputs) or self.pipeline._native().output_names
-
-        def run_on_engine(*values: Any) -> Any:  # noqa: ANN401
-            given = zip(names, values, strict=True)
-            inputs = {self.input_mapping.get(k, k): v for k, v in given if v is not _NOT_GIVEN}
-            results = self._run_inner(engine, self.pipeline.bound_inputs | inputs, wanted)
-            return tuple(results) if several else results[0]
-
-        return _core.python_node(
-            run_on_engine,
-            definition.name,
-            [(name, _NOT_GIVEN) if name in optional else (name,) for name in names],
-            None,
-            definition.output_names,
-            several,
-            definition.code if definition.has_identity else None,
-            definition.cached,
-            False,
-            None,
-            self._restricted,
+            executor,
         )
 
-    def _run_inner(
-        self,
-        engine: Any,  # noqa: ANN401
-        inputs: dict[str, Any],
-        wanted: list[str],
-    ) -> list[Any]:
-        """The values of the wanted inner outputs, whatever shape the engine gives them."""
-        if self.map_over is None:
-            result = engine.run(self.pipeline, inputs, wanted)
-            return [result[name] for name in wanted]
-        over = [self.input_mapping.get(name, name) for name in self.map_over]
-        rows = engine.map(self.pipeline, inputs, over, self.map_mode, wanted)
-        if isinstance(rows, Mapping):
-            return [list(rows[name]) for name in wanted]
-        return [[row[name] for row in rows] for name in wanted]
+    def _executor(self) -> _core.BatchExecutor | None:
+        """How the pipeline's own engine runs it; None to run it as the outer one is."""
+        engine: Any = self.pipeline._engine
+        if engine is None:
+            return None
+        if isinstance(engine, engines.NativeEngine) and engines.is_ours(engine):
+            return engine._executor()
+        return _core.engine_executor(engine, self.pipeline)
 
     def __repr__(self) -> str:
         """`PipelineNode(inner, bound=[k], needs=[x])`."""
@@ -208,10 +158,3 @@ class PipelineNode(HyperNode):
         """As it was."""
         vars(self).update(state)
         _changes.note()
-
-
-class _NotGiven:
-    """Stands for an input that nothing supplies."""
-
-
-_NOT_GIVEN = _NotGiven()

@@ -6,6 +6,7 @@
 #include "bindings/arrow.hpp"
 #include "bindings/caches.hpp"
 #include "bindings/daft.hpp"
+#include "bindings/draw.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/graph.hpp"
 #include "bindings/inputs.hpp"
@@ -65,6 +66,7 @@ NB_MODULE(_core, module) {
   bind_caches(module);
   bind_arrow(module);
   bind_daft(module);
+  bind_draw(module);
   module.def("encode", encode, nb::arg("object").none(), nb::arg("canonical") = false);
   module.def("decode", decode, nb::arg("encoded"));
   module.def("map_items", map_items, nb::arg("name"), nb::arg("value").none());

@@ -15,6 +15,7 @@
 
 #include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
+#include "bindings/foreign_engine.hpp"
 #include "bindings/graph.hpp"
 #include "bindings/python_node.hpp"
 #include "bindings/run.hpp"
@@ -32,12 +33,11 @@ using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
-/// a tuple for each; the last of them go by the names in `keywords`. `restricted` makes the same
-/// node for fewer outputs.
+/// a tuple for each; the last of them go by the names in `keywords`.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
                  const std::optional<std::string>& code, bool cached, bool asynchronous,
-                 nb::handle batch, nb::handle restricted) {
+                 nb::handle batch) {
   Node::Definition definition;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
@@ -56,12 +56,6 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
       PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
                            definition.inputs.size(), outputs.size(), unpack, asynchronous});
   definition.whole_batch = !batch.is_none();
-  if (!restricted.is_none()) {
-    definition.restricted = [restrict = object_value(restricted.ptr())](const Names& names) {
-      const Locked lock;
-      return nb::cast<Node>(nb::borrow(static_cast<PyObject*>(restrict.as_object()))(names));
-    };
-  }
   return Node(std::move(definition));
 }
 
@@ -200,8 +194,9 @@ void bind_node(nb::module_& module) {
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
              nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"), nb::arg("asynchronous"),
-             nb::arg("batch").none(), nb::arg("restricted").none());
+             nb::arg("batch").none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
+  bind_foreign_engine(module);
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),
              nb::arg("outputs"), nb::arg("map_over"), nb::arg("map_mode"), nb::arg("bound"),
              nb::arg("cached"), nb::arg("cache").none(), nb::arg("callbacks").none(),

@@ -197,6 +197,7 @@ void raise_failure(const Failure& failure) {
   try {
     std::rethrow_exception(failure.error);
   } catch (nb::python_error& error) {
+    if (failure.node.empty()) throw;  // has a note
     std::string note = "hypernodes: node '" + failure.node + "'";
     if (failure.row >= 0) note += ", row " + std::to_string(failure.row);
     add_note(error.value(), str_of(note));
@@ -207,9 +208,9 @@ void raise_failure(const Failure& failure) {
 nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle output_name,
                           nb::handle cache, nb::handle callbacks) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
-  if (plan->plain && cache.is_none() && callbacks.is_none()) {
-    return run_plain(graph, plan, inputs);
-  }
+  const bool alone = cache.is_none() && callbacks.is_none() && !Around::of(*graph.graph());
+  if (plan->plain && alone) return run_plain(graph, plan, inputs);
+
   const GraphInputs given = run_inputs(graph, *plan, inputs);
   std::vector<Value> outputs;
   {
@@ -233,9 +234,9 @@ nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
   const Shape shape = shape_of(outputs);
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   MapInputs given = map_inputs(graph, *plan, inputs, map_over, map_mode);
-  if (plan->plain && !plan->native && cache.is_none() && callbacks.is_none()) {
-    return map_plain(graph, plan, given, shape);
-  }
+  const bool alone = cache.is_none() && callbacks.is_none() && !Around::of(*graph.graph());
+  if (plan->plain && !plan->native && alone) return map_plain(graph, plan, given, shape);
+
   const std::int64_t rows = given.plan.rows;
   const GraphInputs fitted = to_graph_inputs(std::move(given));
   std::vector<Pieces> pieces;

@@ -3,26 +3,44 @@
 
 #include <memory>
 
-#include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
 #include "bindings/graph.hpp"
 #include "kernel/context.hpp"
+#include "kernel/execute.hpp"
 
 namespace hypernodes::python {
+
+/// While an engine that is a Python object runs a nested pipeline: what that pipeline has from the
+/// run around it. The session that the engine opens for it, in the same thread, takes it.
+class Around {
+ public:
+  Around(const Graph& graph, const Frame& frame, RunContext& context);
+  ~Around();
+  Around(const Around&) = delete;
+  Around& operator=(const Around&) = delete;
+
+  /// Of this thread, if it is about this graph's pipeline; null if there is none.
+  static Around* of(const Graph& graph);
+
+  const Frame& frame() const { return frame_; }
+  RunContext& context() const { return context_; }
+
+ private:
+  friend class Session;
+  const Graph& graph_;
+  const Frame& frame_;
+  RunContext& context_;
+  Around* before_;
+};
 
 /// Counters, cache and callbacks of a run or map that a Python caller asked for; its statistics are
 /// the graph's last run when it goes. What threads that outlive it may need is shared with them.
 /// REQUIRES: the lock.
 class Session {
  public:
-  Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks)
-      : graph_(graph),
-        state_(std::make_shared<RunState>()),
-        context_(std::make_shared<RunContext>(cache_of(cache), callbacks_of(callbacks, state_))) {}
-  ~Session() {
-    state_->finish();
-    graph_.last_runs().set(context_->statistics());
-  }
+  /// What `cache` and `callbacks` do not set comes from the run around this one, if there is one.
+  Session(PythonGraph& graph, nb::handle cache, nb::handle callbacks);
+  ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
@@ -33,6 +51,7 @@ class Session {
 
  private:
   PythonGraph& graph_;
+  Around* const around_;
   std::shared_ptr<RunState> state_;
   std::shared_ptr<RunContext> context_;
 };

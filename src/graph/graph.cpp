@@ -62,7 +62,7 @@ std::shared_ptr<const Graph> Graph::build(std::vector<Node> nodes, std::string n
   kept.reserve(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     std::set<std::string, std::less<>> needed;
-    if (nodes[i].definition().nested != nullptr || nodes[i].definition().restricted) {
+    if (nodes[i].definition().nested != nullptr) {
       for (std::size_t j = 0; j < nodes.size(); ++j) {
         if (j == i) continue;
         for (const NodeInput& input : nodes[j].inputs()) needed.insert(input.name);

@@ -128,13 +128,13 @@ bool is_cacheable(const Node& node) {
 
 Node pruned(const Node& node, const std::set<std::string, std::less<>>& needed) {
   const Node::Definition& definition = node.definition();
-  if (definition.nested == nullptr && !definition.restricted) return node;
+  if (definition.nested == nullptr) return node;
   std::vector<std::string> used;
   for (const NodeOutput& output : node.outputs()) {
     if (needed.contains(output.name)) used.push_back(output.name);
   }
   if (used.empty() || used.size() == node.outputs().size()) return node;
-  return definition.restricted ? definition.restricted(used) : restricted(node, used);
+  return restricted(node, used);
 }
 
 Node make_nested_node(const NestedRequest& request) {

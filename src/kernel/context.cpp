@@ -33,6 +33,17 @@ void RunContext::warn(const std::string& text) {
   }
 }
 
+void RunContext::add(const Statistics& inner) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [name, counted] : inner.nodes) {
+    NodeStatistics& entry = nodes_[name];
+    entry.rows_run += counted.rows_run;
+    entry.rows_cached += counted.rows_cached;
+    entry.seconds += counted.seconds;
+  }
+  damaged_.fetch_add(inner.damaged_records, std::memory_order_relaxed);
+}
+
 Statistics RunContext::statistics() const {
   const std::lock_guard lock(mutex_);
   return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_};

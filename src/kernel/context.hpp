@@ -26,11 +26,13 @@ using Callbacks = std::vector<std::shared_ptr<Callback>>;
 /// Threads: safe; callbacks are called one at a time.
 class RunContext {
  public:
-  RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks)
-      : cache_(std::move(cache)), callbacks_(std::move(callbacks)) {}
+  /// `around`: the pipeline of another run that this one is inside of; it must live as long.
+  RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks, const Scope* around = nullptr)
+      : cache_(std::move(cache)), callbacks_(std::move(callbacks)), around_(around) {}
 
   Cache* cache() const { return cache_.get(); }
   const Callbacks& callbacks() const { return callbacks_; }
+  const Scope* around() const { return around_; }
 
   /// Delivers `event` to `callbacks` in their order.
   void emit(const Callbacks& callbacks, const Event& event);
@@ -43,10 +45,13 @@ class RunContext {
   void warn(const std::string& text);
 
   Statistics statistics() const;
+  /// Adds what a run inside this one did.
+  void add(const Statistics& inner);
 
  private:
   std::shared_ptr<Cache> cache_;
   Callbacks callbacks_;
+  const Scope* around_;
   mutable std::mutex mutex_;
   std::recursive_mutex delivery_;  ///< Recursive: a callback may run a pipeline of its own.
   std::map<std::string, NodeStatistics> nodes_;

@@ -16,6 +16,7 @@ Frame make_frame(const Graph& graph, const Selection& selection, const RunContex
   frame.scope.name = graph.name().empty() ? graph.id() : graph.name();
   frame.scope.nodes = static_cast<std::int64_t>(selection.steps.size());
   frame.scope.owner = &graph;
+  frame.scope.parent = context.around();
   frame.cache = context.cache();
   frame.callbacks = &context.callbacks();
   frame.map = map;

@@ -84,6 +84,9 @@ class BatchExecutor {
   /// is left of the rows before a failure but their records in the cache.
   virtual std::optional<Failure> execute(Batch& batch, const Frame& frame,
                                          RunContext& context) const = 0;
+  /// Whether it runs a map by itself: it gets that of one outer row at a time, and tells its start
+  /// and end.
+  virtual bool runs_maps() const { return false; }
 };
 
 /// All rows of an output, or input, after execute_batch. Cost: decodes the hits.

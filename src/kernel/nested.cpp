@@ -80,7 +80,8 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
   BatchResult result;
   const std::int64_t limit = limit_;
   // A whole batch is one outer row's items: whether an input varies does not depend on its rows.
-  const bool one_by_one = nested.is_map() && nested.graph->has_whole_batch();
+  const bool one_by_one = nested.is_map() && (nested.graph->has_whole_batch() ||
+                                              (nested.executor && nested.executor->runs_maps()));
   if (!tells() && nested.callbacks.empty() && !one_by_one) {
     result = run(rows);
   } else {
@@ -235,7 +236,8 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
   const NestedPipeline& nested = *state.node().definition().nested;
   const Frame frame = nested_frame(state, row);
   const auto start = Clock::now();
-  if (counts != nullptr) tell_map(frame, context_, inner.rows, -1);
+  const bool tells_map = counts != nullptr && !(nested.executor && nested.executor->runs_maps());
+  if (tells_map) tell_map(frame, context_, inner.rows, -1);
   const bool whole_batch = nested.is_map() && nested.graph->has_whole_batch();
   Execution execution(inner, frame, context_, session_, whole_batch ? Order::kNodes : order_);
   std::int64_t inner_done = inner.rows;
@@ -268,7 +270,7 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
     *failure = std::move(unreadable);
     inner_done = execution.limit_;
   }
-  if (counts != nullptr && !*failure) {
+  if (tells_map && !*failure) {
     tell_map(frame, context_, inner.rows, seconds_since(start));
   }
   return result;

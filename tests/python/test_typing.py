@@ -164,4 +164,6 @@ def _agree(ours, native):
     """Whether the stub's type is the native one, or says more of an object or container."""
     if native in ("object", "object | None"):
         return True
-    return ours == native or (native in ("dict", "list", "tuple") and ours.startswith(f"{native}["))
+    # A bare `dict` stands for any `dict[...]`.
+    pattern = re.sub(r"\b(dict|list|tuple)\b(?!\\\[)", r"\1(\\[.*\\])?", re.escape(native))
+    return re.fullmatch(pattern, ours) is not None
