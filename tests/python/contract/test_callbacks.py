@@ -10,7 +10,7 @@ from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double
 from contract.cases.nested import results_of, total
 from contract.cases.nodes import bounds
-from contract.engines import DAFT, DAFT_V2, DASK, ENGINES, SEQUENTIAL
+from contract.engines import ENGINES
 from contract.events import HOOKS, Recorder, check_unordered, lines, starts
 from hypernodes import CallbackContext, Node, Pipeline, PipelineCallback
 
@@ -169,22 +169,13 @@ def test_an_exception_in_a_callback_stops_the_run(engine, hook):
     assert ("add_ten", 6) not in take()
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        SEQUENTIAL.param(),
-        DAFT.param(awaiting("callback-note")),
-        DAFT_V2.param(awaiting("callback-note")),
-        DASK.param(),
-    ],
-)
 @pytest.mark.parametrize("hook", ["on_pipeline_end", "on_nested_pipeline_start"])
-def test_an_exception_in_a_callback_names_no_node(spec, hook):
+def test_an_exception_in_a_callback_names_no_node(engine, hook):
     def stop(self, *values):
         raise RuntimeError("enough")
 
     callback = type("Stop", (PipelineCallback,), {hook: stop})()
-    outer = Pipeline([chain().as_node()], spec.make(), None, [callback])
+    outer = Pipeline([chain().as_node()], engine, None, [callback])
     with pytest.raises(RuntimeError, match="enough") as caught:
         outer.map({"x": [1]}, "x")
     assert getattr(caught.value, "__notes__", []) == []

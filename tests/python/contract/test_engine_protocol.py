@@ -290,7 +290,6 @@ def test_inside_on_their_engine_defaults_stay_optional(engine, their_engine):
     assert outer.run({"x": 1, "factor": 2}) == {"scaled": 2}
 
 
-@awaiting("foreign-key")
 @theirs
 def test_inside_on_their_engine_bound_values_count_in_the_key(engine, cache, their_engine):
     pipeline = inner().with_engine(their_engine())
@@ -299,7 +298,6 @@ def test_inside_on_their_engine_bound_values_count_in_the_key(engine, cache, the
     assert results == [3, 4, 3]
 
 
-@awaiting("foreign-key")
 @theirs
 def test_inside_on_their_engine_bound_values_count_a_level_down(engine, cache, their_engine):
     pipeline = inner()
@@ -309,7 +307,6 @@ def test_inside_on_their_engine_bound_values_count_a_level_down(engine, cache, t
     assert results == [3, 4]
 
 
-@awaiting("foreign-settings")
 def test_inside_on_their_engine_the_outer_cache_is_used(engine, cache):
     outer = Pipeline([results_of(chain(engine=Mine()))], engine, cache)
     outer.run({"items": [1, 2]})
@@ -318,7 +315,6 @@ def test_inside_on_their_engine_the_outer_cache_is_used(engine, cache):
     assert take() == [("double", 3), ("add_ten", 6)]
 
 
-@awaiting("foreign-settings")
 def test_inside_on_their_engine_the_outer_callbacks_are_told(engine):
     recorder = Recorder()
     made = chain(name="inner", engine=Mine()).as_node()
@@ -341,7 +337,6 @@ def test_inside_on_their_engine_the_outer_callbacks_are_told(engine):
     )
 
 
-@awaiting("foreign-settings")
 @theirs
 def test_inside_on_their_engine_an_error_has_one_note(engine, their_engine):
     nested = Pipeline([fail_at_three], their_engine(), name="inner").as_node(map_over="x")
