@@ -50,6 +50,18 @@ def join_with(doubled, y):
     return doubled + y
 
 
+@node(output_name=("low", "high"))
+def bounds(x):
+    ran("bounds", x)
+    return x - 1, x + 1
+
+
+@node(output_name="width")
+def width(low, high):
+    ran("width", low, high)
+    return high - low
+
+
 def wide():
     """Two parts that have nothing to do with each other."""
     return Pipeline([negate, add_ten, double])
@@ -196,6 +208,22 @@ CASES = [
         ),
         result=[{"sum": 6}, {"sum": 7}],
         calls=[("join_with", 5, 1), ("join_with", 5, 2)],
+        dataframe=False,
+    ),
+    Case(
+        "overrides of one of several outputs",
+        lambda: Pipeline([bounds, width]),
+        lambda p, **kw: p.run({"x": 5}, "width", overrides={"low": 0}, **kw),
+        result={"width": 6},
+        calls=[("bounds", 5), ("width", 0, 6)],
+        dataframe=False,
+    ),
+    Case(
+        "overrides of what a nested pipeline makes",
+        lambda: Pipeline([Pipeline([double]).as_node(), add_ten]),
+        lambda p, **kw: p.run({}, "result", overrides={"doubled": 1}, **kw),
+        result={"result": 11},
+        calls=[("add_ten", 1)],
         dataframe=False,
     ),
 ]
