@@ -25,6 +25,10 @@ class Statistics:
     def damaged_records(self) -> int: ...
     @property
     def warnings(self) -> list[str]: ...
+    def __getstate__(self) -> tuple[dict[str, tuple[int, int, float]], int, list[str]]: ...
+    def __setstate__(
+        self, arg: tuple[Mapping[str, tuple[int, int, float]], int, Sequence[str]], /
+    ) -> None: ...
 
 class LastRuns:
     """What the last run or map of a pipeline did, in each thread."""
@@ -178,6 +182,75 @@ def draw(
     badges: Sequence[tuple[Node, Sequence[str]]],
     value_text: Callable[[Any], str],
 ) -> str: ...
+# Engines that spread rows ----------------------------------------------------------------------
+
+class RowJob:
+    """The rows of a run or map, to be run in any ranges and threads."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def divisible(self) -> bool: ...
+    def run_rows(self, first: int, count: int) -> None: ...
+
+def spread_run(
+    graph: Graph,
+    inputs: dict[str, Any],
+    output_name: str | Sequence[str] | None,
+    cache: Any,
+    callbacks: Any,
+    spread: Callable[[RowJob], None],
+) -> dict[str, Any]: ...
+def spread_map(
+    graph: Graph,
+    inputs: dict[str, Any],
+    map_over: str | Sequence[str],
+    map_mode: str,
+    output_name: str | Sequence[str] | None,
+    cache: Any,
+    callbacks: Any,
+    outputs: str,
+    spread: Callable[[RowJob], None],
+) -> Any: ...
+def spread_executor(spread: Callable[[RowJob], None]) -> BatchExecutor: ...
+
+class RemoteRows:
+    """A job whose rows other processes run."""
+
+    def __init__(self, job: RowJob) -> None: ...
+    @property
+    def is_map(self) -> bool: ...
+    @property
+    def listened(self) -> bool: ...
+    @property
+    def cache(self) -> Any: ...
+    @property
+    def output_names(self) -> list[str]: ...
+    @property
+    def overridden(self) -> list[str]: ...
+    @property
+    def constants(self) -> dict[str, Any]: ...
+    def items(self, first: int, count: int) -> dict[str, list[Any]]: ...
+    def add(
+        self,
+        first: int,
+        count: int,
+        outputs: list[list[Any]] | None,
+        statistics: Statistics,
+        events: list[tuple[Any, ...]],
+        failure: tuple[Any, ...] | None,
+    ) -> None: ...
+
+def run_part(
+    graph: Graph,
+    constants: dict[str, Any],
+    items: dict[str, list[Any]] | None,
+    first: int,
+    count: int,
+    output_name: Sequence[str],
+    cache: Any,
+    listened: bool,
+) -> tuple[list[list[Any]] | None, Statistics, list[tuple[Any, ...]], tuple[Any, ...] | None]: ...
 
 # Daft ------------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .callbacks import PipelineCallback
     from .integrations.daft import DaftEngine
+    from .integrations.dask import DaskEngine
     from .pipeline import Pipeline
 
-__all__ = ["DaftEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
+__all__ = ["DaftEngine", "DaskEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
 
 
 class NativeEngine:
@@ -78,8 +79,8 @@ class NativeEngine:
         graph = pipeline._native(output_name, overrides)
         return graph, {**pipeline._merged(inputs), **(overrides or {})}
 
-    def _executor(self) -> _core.BatchExecutor | None:
-        """How this engine runs a pipeline inside another; None: row by row, as it comes."""
+    def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor | None:
+        """How this engine runs `pipeline` inside another; None: row by row, as it comes."""
         return None
 
     def _check_callbacks(self, callbacks: Iterable[PipelineCallback]) -> None:
@@ -167,4 +168,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
         from .integrations.daft import DaftEngine
 
         return DaftEngine
+    if name == "DaskEngine":
+        from .integrations.dask import DaskEngine
+
+        return DaskEngine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

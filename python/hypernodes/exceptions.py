@@ -18,6 +18,7 @@ __all__ = [
     "HyperNodesError",
     "OutputError",
     "PlanError",
+    "RemoteError",
     "TypeError",
     "TypeWarning",
     "UncachedWarning",
@@ -79,6 +80,10 @@ class CacheError(HyperNodesError, RuntimeError):
 
 class DependencyMissingError(HyperNodesError, ImportError):
     """A part that is needed is not installed: an optional package, a node library."""
+
+
+class RemoteError(HyperNodesError, RuntimeError):
+    """Another process could not open what was sent, or raised what cannot be sent."""
 
 
 class ExecutionError(HyperNodesError, RuntimeError):

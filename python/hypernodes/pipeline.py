@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _changes, _core
@@ -344,9 +344,9 @@ class Pipeline:
     def _native(
         self,
         output_name: str | Sequence[str] | None = None,
-        overrides: Mapping[str, Any] | None = None,
+        overrides: Collection[str] | None = None,
     ) -> _core.Graph:
-        """The graph to run for these outputs, up to date."""
+        """The graph to run for these outputs, up to date; it is given those in `overrides`."""
         if self._seen != _changes.current:
             self._refresh()
         graph = self._graph if output_name is None else self._graph.covering(output_name)

@@ -138,7 +138,7 @@ class PipelineNode(HyperNode):
         if engine is None:
             return None
         if isinstance(engine, engines.NativeEngine) and engines.is_ours(engine):
-            return engine._executor()
+            return engine._executor(self.pipeline)
         return _core.engine_executor(engine, self.pipeline)
 
     def __repr__(self) -> str:

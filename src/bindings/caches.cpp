@@ -166,9 +166,9 @@ class PythonCache final : public Cache {
     return warning_;
   }
 
- private:
   nb::object object() const { return to_python(cache_); }
 
+ private:
   template <typename Work>
   void guarded(Work&& work) {
     try {
@@ -197,6 +197,14 @@ std::shared_ptr<Cache> cache_of(nb::handle cache) {
   throw TypeError(
       "cache must be a Cache, got " + type_text(cache), {},
       "pass DiskCache(path), or an object of a class derived from hypernodes.cache.Cache");
+}
+
+nb::object cache_object(Cache* cache) {
+  if (auto* const python = dynamic_cast<PythonCache*>(cache)) return python->object();
+  if (auto* const disk = dynamic_cast<DiskCache*>(cache)) {
+    return package_attribute("cache", "DiskCache")(str_of(disk->directory().string()));
+  }
+  return nb::none();
 }
 
 void bind_caches(nb::module_& module) {

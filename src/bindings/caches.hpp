@@ -12,6 +12,10 @@ namespace hypernodes::python {
 /// hypernodes.cache.Cache, null for None. Throws: hypernodes::TypeError for anything else.
 std::shared_ptr<Cache> cache_of(nb::handle cache);
 
+/// The other way: a Python cache with the same contents, or None for null. A DiskCache is one of
+/// the same directory.
+nb::object cache_object(Cache* cache);
+
 void bind_caches(nb::module_& module);
 
 }  // namespace hypernodes::python

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daft/job.hpp"
+#include "daft/query.hpp"
 
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -11,14 +11,8 @@
 #include <vector>
 
 #include "bindings/arrow.hpp"
-#include "bindings/caches.hpp"
-#include "bindings/callbacks.hpp"
 #include "bindings/daft.hpp"
-#include "bindings/inputs.hpp"
-#include "bindings/records.hpp"
-#include "bindings/run.hpp"
-#include "bindings/session.hpp"
-#include "bindings/to_python.hpp"
+#include "bindings/spread.hpp"
 #include "daft/native_function.hpp"
 
 namespace hypernodes::python {
@@ -27,57 +21,12 @@ namespace {
 /// What a node that runs when the program ends may still take.
 constexpr std::chrono::seconds kPatience{5};
 
-/// Makes `state` the current run of a Daft thread, for the time of a batch.
-daft::Enter enter_run(std::shared_ptr<RunState> state) {
-  return [state = std::move(state)]() -> std::shared_ptr<void> {
-    return std::make_shared<CurrentRun>(state);
-  };
-}
-
 /// Runs the query of a job: python/hypernodes/integrations/daft/query.py does.
 void launch(const daft::OpenJob& job) {
+  const Locked lock;
   static const char* const kModule = "hypernodes.integrations.daft.query";
   nb::module_::import_(kModule).attr("collect")(job.number(), job->rows(), job->foreign(),
                                                 job->divisible(), str_of(job->label()));
-}
-
-nb::object run(PythonGraph& graph, const nb::dict& inputs, nb::handle output_name, nb::handle cache,
-               nb::handle callbacks) {
-  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
-  GraphInputs given = run_inputs(graph, *plan, inputs);
-  std::vector<Value> outputs;
-  {
-    Session session(graph, cache, callbacks);
-    const auto failure =
-        daft::run_one(graph.graph(), plan->selection, std::move(given), session.context(), launch,
-                      &outputs, enter_run(session.state()));
-    if (failure) raise_failure(*failure);
-    session.warn();
-  }
-  nb::object record = new_record(*plan);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    set_output(record, plan->outputs[i], to_python(outputs[i]).ptr());
-  }
-  return record;
-}
-
-nb::object map(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
-               const std::string& map_mode, nb::handle output_name, nb::handle cache,
-               nb::handle callbacks, const std::string& outputs) {
-  const Shape shape = shape_of(outputs);
-  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
-  GraphInputs given = to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode));
-  const std::int64_t rows = given.plan.rows;
-  std::vector<Pieces> pieces;
-  {
-    Session session(graph, cache, callbacks);
-    const auto failure =
-        daft::map_rows(graph.graph(), plan->selection, std::move(given), session.context(), launch,
-                       &pieces, enter_run(session.state()));
-    if (failure) raise_failure(*failure);
-    session.warn();
-  }
-  return shaped(*plan, std::move(pieces), rows, shape);
 }
 
 Column column_of(nb::handle series) {
@@ -91,16 +40,26 @@ Column column_of(nb::handle series) {
 }  // namespace
 
 void bind_daft(nb::module_& module) {
-  module.def("daft_run", run, nb::arg("graph"), nb::arg("inputs"), nb::arg("output_name").none(),
-             nb::arg("cache").none(), nb::arg("callbacks").none());
-  module.def("daft_map", map, nb::arg("graph"), nb::arg("inputs"), nb::arg("map_over"),
-             nb::arg("map_mode"), nb::arg("output_name").none(), nb::arg("cache").none(),
-             nb::arg("callbacks").none(), nb::arg("outputs"));
-
-  module.def("daft_executor", []() -> std::shared_ptr<BatchExecutor> {
-    return std::make_shared<daft::DaftExecutor>(launch,
-                                                [] { return enter_run(CurrentRun::state()); });
-  });
+  module.def(
+      "daft_run",
+      [](PythonGraph& graph, const nb::dict& inputs, nb::handle output_name, nb::handle cache,
+         nb::handle callbacks) {
+        return run_spread(graph, inputs, output_name, cache, callbacks, daft::on_daft(launch));
+      },
+      nb::arg("graph"), nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("cache").none(),
+      nb::arg("callbacks").none());
+  module.def(
+      "daft_map",
+      [](PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
+         const std::string& map_mode, nb::handle output_name, nb::handle cache,
+         nb::handle callbacks, const std::string& outputs) {
+        return map_spread(graph, inputs, map_over, map_mode, output_name, cache, callbacks, outputs,
+                          daft::on_daft(launch));
+      },
+      nb::arg("graph"), nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
+      nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
+      nb::arg("outputs"));
+  module.def("daft_executor", [] { return spread_executor(daft::on_daft(launch)); });
   nb::class_<ArrowTable>(module, "ArrowTable")
       .def("__arrow_c_stream__", &ArrowTable::stream, nb::arg("requested_schema") = nb::none());
   module.def(

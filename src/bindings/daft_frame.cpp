@@ -17,7 +17,7 @@
 #include "bindings/run.hpp"
 #include "bindings/to_python.hpp"
 #include "daft/column_plan.hpp"
-#include "daft/job.hpp"
+#include "daft/query.hpp"
 #include "hypernodes/daft_abi.h"
 #include "hypernodes/error.hpp"
 

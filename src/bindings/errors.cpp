@@ -56,6 +56,11 @@ nb::object exception_object(const std::exception_ptr& error) {
   }
 }
 
+std::exception_ptr exception_pointer(const nb::object& exception) {
+  PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
+  return std::make_exception_ptr(nb::python_error());
+}
+
 void translate_errors() { nb::register_exception_translator(translate); }
 
 }  // namespace hypernodes::python

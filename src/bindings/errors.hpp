@@ -11,6 +11,9 @@ namespace hypernodes::python {
 /// very object for one that Python raised.
 nb::object exception_object(const std::exception_ptr& error);
 
+/// The other way: what, thrown again, is a Python exception.
+std::exception_ptr exception_pointer(const nb::object& exception);
+
 /// From now on the core's exceptions come out of this module's functions as their twins.
 void translate_errors();
 

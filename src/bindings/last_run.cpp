@@ -3,9 +3,11 @@
 
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "bindings/graph.hpp"
@@ -15,6 +17,28 @@ namespace {
 
 /// More threads than this at once lose the oldest run's figures.
 constexpr std::size_t kThreads = 64;
+
+using NodeState = std::tuple<std::int64_t, std::int64_t, double>;
+using StatisticsState =
+    std::tuple<std::map<std::string, NodeState>, std::int64_t, std::vector<std::string>>;
+
+StatisticsState state_of(const Statistics& self) {
+  std::map<std::string, NodeState> nodes;
+  for (const auto& [name, node] : self.nodes) {
+    nodes.emplace(name, NodeState(node.rows_run, node.rows_cached, node.seconds));
+  }
+  return {std::move(nodes), self.damaged_records, self.warnings};
+}
+
+void set_state(Statistics& self, const StatisticsState& state) {
+  new (&self) Statistics();
+  for (const auto& [name, node] : std::get<0>(state)) {
+    self.nodes.emplace(name,
+                       NodeStatistics{std::get<0>(node), std::get<1>(node), std::get<2>(node)});
+  }
+  self.damaged_records = std::get<1>(state);
+  self.warnings = std::get<2>(state);
+}
 
 }  // namespace
 
@@ -74,6 +98,8 @@ void bind_statistics(nb::module_& module) {
       .def_ro("nodes", &Statistics::nodes)
       .def_ro("damaged_records", &Statistics::damaged_records)
       .def_ro("warnings", &Statistics::warnings)
+      .def("__getstate__", state_of)
+      .def("__setstate__", set_state)
       .def("__repr__", [](nb::handle self) {
         return nb::str("Statistics(nodes={}, damaged_records={}, warnings={})")
             .format(self.attr("nodes"), self.attr("damaged_records"), self.attr("warnings"));

@@ -14,6 +14,7 @@
 #include "bindings/node.hpp"
 #include "bindings/object_codec.hpp"
 #include "bindings/object_runtime.hpp"
+#include "bindings/spread.hpp"
 #include "bindings/to_python.hpp"
 #include "hypernodes/digest.hpp"
 #include "hypernodes/map_plan.hpp"
@@ -65,6 +66,8 @@ NB_MODULE(_core, module) {
   bind_graph(module);
   bind_caches(module);
   bind_arrow(module);
+  bind_spread(module);
+  bind_remote(module);
   bind_daft(module);
   bind_draw(module);
   module.def("encode", encode, nb::arg("object").none(), nb::arg("canonical") = false);

@@ -197,7 +197,7 @@ void raise_failure(const Failure& failure) {
   try {
     std::rethrow_exception(failure.error);
   } catch (nb::python_error& error) {
-    if (failure.node.empty()) throw;  // has a note
+    if (failure.node.empty()) throw;  // has a note, or is a callback's
     std::string note = "hypernodes: node '" + failure.node + "'";
     if (failure.row >= 0) note += ", row " + std::to_string(failure.row);
     add_note(error.value(), str_of(note));

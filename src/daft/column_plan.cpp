@@ -6,8 +6,8 @@
 #include <set>
 #include <utility>
 
-#include "daft/job.hpp"
 #include "daft/native_function.hpp"
+#include "daft/query.hpp"
 #include "hypernodes/error.hpp"
 
 namespace hypernodes::daft {

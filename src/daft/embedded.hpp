@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "daft/job.hpp"
+#include "daft/query.hpp"
 
 namespace hypernodes::daft {
 

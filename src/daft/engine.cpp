@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "daft/embedded.hpp"
-#include "daft/job.hpp"
+#include "daft/query.hpp"
 #include "engine/prepare.hpp"
 #include "hypernodes/daft.hpp"
 #include "hypernodes/pipeline.hpp"
@@ -15,8 +15,8 @@ Outputs DaftEngine::run(const Pipeline& pipeline, const Inputs& inputs,
   const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
   std::vector<Value> values;
-  const auto failure = daft::run_one(prepared.graph(), prepared.selection(), prepared.inputs(),
-                                     context, daft::launch_embedded, &values);
+  const auto failure = run_one(prepared.graph(), prepared.selection(), prepared.inputs(), context,
+                               daft::on_daft(daft::launch_embedded), &values);
   if (failure) raise(*failure);
   Outputs outputs(
       std::make_shared<const std::vector<std::string>>(prepared.selection().output_names),
@@ -30,8 +30,8 @@ Columns DaftEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
   std::vector<Pieces> pieces;
-  const auto failure = daft::map_rows(prepared.graph(), prepared.selection(), prepared.inputs(),
-                                      context, daft::launch_embedded, &pieces);
+  const auto failure = map_rows(prepared.graph(), prepared.selection(), prepared.inputs(), context,
+                                daft::on_daft(daft::launch_embedded), &pieces);
   if (failure) raise(*failure);
   return join(*prepared.graph(), prepared.selection(), pieces, context->statistics());
 }

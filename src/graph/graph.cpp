@@ -224,7 +224,12 @@ void Graph::add_step(const Node& node) {
   const auto& nested = node.definition().nested;
   has_nested_ |= nested != nullptr;
   has_whole_batch_ |= node.definition().whole_batch;
-  if (nested != nullptr) has_whole_batch_ |= nested->graph->has_whole_batch();
+  if (nested != nullptr) {
+    has_whole_batch_ |= nested->graph->has_whole_batch();
+    waits_ |= nested->graph->waits();
+  } else {
+    waits_ |= node.definition().body != nullptr && node.definition().body->waits();
+  }
   steps_.push_back(std::move(step));
 }
 

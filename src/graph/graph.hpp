@@ -80,7 +80,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   /// Whether any node is a pipeline; wants whole batches, at any depth.
   bool has_nested() const { return has_nested_; }
   bool has_whole_batch() const { return has_whole_batch_; }
-  /// Whether an output is given rather than computed: see `overridden`.
+  /// Whether calls of some node wait rather than compute, at any depth.
+  bool waits() const { return waits_; }
+  /// The outputs that are given rather than computed: see `overridden`.
+  const std::vector<std::string>& overridden_outputs() const { return overridden_; }
   bool is_overridden(std::string_view output) const;
 
  private:
@@ -102,6 +105,7 @@ class Graph : public std::enable_shared_from_this<Graph> {
   int roots_ = 0;
   bool has_nested_ = false;
   bool has_whole_batch_ = false;
+  bool waits_ = false;
   Selection all_;
   std::vector<std::string> overridden_;  ///< Outputs that are root inputs here.
   std::vector<Node> unpruned_;           ///< Empty if nothing is pruned.

@@ -26,22 +26,25 @@ void RunContext::count(const Node& node, std::int64_t ran, std::int64_t cached,
   entry.seconds += static_cast<double>(nanoseconds) * 1e-9;
 }
 
+void RunContext::add(const Statistics& statistics) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, counted] : statistics.nodes) {
+      NodeStatistics& entry = nodes_[name];
+      entry.rows_run += counted.rows_run;
+      entry.rows_cached += counted.rows_cached;
+      entry.seconds += counted.seconds;
+    }
+  }
+  damaged_.fetch_add(statistics.damaged_records, std::memory_order_relaxed);
+  for (const std::string& text : statistics.warnings) warn(text);
+}
+
 void RunContext::warn(const std::string& text) {
   const std::lock_guard lock(mutex_);
   if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) {
     warnings_.push_back(text);
   }
-}
-
-void RunContext::add(const Statistics& inner) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& [name, counted] : inner.nodes) {
-    NodeStatistics& entry = nodes_[name];
-    entry.rows_run += counted.rows_run;
-    entry.rows_cached += counted.rows_cached;
-    entry.seconds += counted.seconds;
-  }
-  damaged_.fetch_add(inner.damaged_records, std::memory_order_relaxed);
 }
 
 Statistics RunContext::statistics() const {

@@ -41,12 +41,12 @@ class RunContext {
   void count(const Node& node, std::int64_t ran, std::int64_t cached, std::int64_t nanoseconds);
   /// A record that was there but was not what its key promises.
   void count_damaged() { damaged_.fetch_add(1, std::memory_order_relaxed); }
+  /// Adds what was counted elsewhere.
+  void add(const Statistics& statistics);
   /// Remembers a warning; each text once.
   void warn(const std::string& text);
 
   Statistics statistics() const;
-  /// Adds what a run inside this one did.
-  void add(const Statistics& inner);
 
  private:
   std::shared_ptr<Cache> cache_;

@@ -80,8 +80,9 @@ std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContex
 class BatchExecutor {
  public:
   virtual ~BatchExecutor() = default;
-  /// As execute_batch, but that the selection's output lanes are set to columns, and that nothing
-  /// is left of the rows before a failure but their records in the cache.
+  /// As execute_batch, but that the selection's output lanes are set to columns, that nothing is
+  /// left of the rows before a failure but their records in the cache, and that several rows of a
+  /// run fail as those of a map do: with the number of the row.
   virtual std::optional<Failure> execute(Batch& batch, const Frame& frame,
                                          RunContext& context) const = 0;
   /// Whether it runs a map by itself: it gets that of one outer row at a time, and tells its start

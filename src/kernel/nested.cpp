@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <chrono>
 #include <numeric>
 #include <span>
@@ -119,6 +120,7 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
     const std::int64_t row = rows[static_cast<std::size_t>(result.done)];
     if (frame_.map) move_to_row(**failure, event_row(row));
     tell_error(state, row, (*failure)->error);
+    if (nested.executor && result.outputs.empty()) result.done = 0;  // nothing is left of them
   }
   return result;
 }
@@ -243,7 +245,7 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
   std::int64_t inner_done = inner.rows;
   if (nested.executor) {
     *failure = nested.executor->execute(inner, frame, context_);
-    if (*failure) inner_done = 0;
+    if (*failure) inner_done = std::max<std::int64_t>((*failure)->row, 0);
   } else {
     *failure = execution.run();
     if (*failure) inner_done = execution.limit_;
@@ -260,8 +262,9 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
       }
       inner_done = seen;
     }
-    if (*failure && (nested.executor || order_ == Order::kRows)) result.done = 0;
-    if (*failure && result.done == 0) return result;  // run_many gives the node empty outputs
+    if (*failure && order_ == Order::kRows) result.done = 0;
+    // run_many gives the node empty outputs.
+    if (*failure && (nested.executor || result.done == 0)) return result;
     std::optional<Failure> unreadable;
     const auto lists = counts == nullptr ? std::span<const std::int64_t>()
                                          : std::span(*counts).first(at(result.done));

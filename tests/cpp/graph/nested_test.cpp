@@ -127,6 +127,21 @@ TEST(NestedNodeTest, NameIsTheRequestsElseTheGraphsId) {
   EXPECT_EQ(nested([](auto& r) { r.name = ""; }).name(), graph()->id());
 }
 
+TEST(NestedNodeTest, WithoutANameGoesFirstAndThenByItsOutput) {
+  const auto unnamed = [](const char* output) {
+    return nested([output](NestedRequest& made) {
+      made.graph = Graph::build({node<twice>("y", {"x"})});  // with an id that is the next one
+      made.name = "";
+      made.outputs = {{"y", output}};
+    });
+  };
+  const Node b = unnamed("b"), a = unnamed("a");
+  const auto outer = Graph::build({node<twice>("first", {"x"}), b, a});
+  Names outputs;
+  for (const Graph::Step& step : outer->steps()) outputs.push_back(step.node.outputs()[0].name);
+  EXPECT_EQ(outputs, (Names{"a", "b", "first"}));
+}
+
 TEST(NestedNodeTest, UnknownNamesAreRefused) {
   const auto message = [](const std::function<void(NestedRequest&)>& change) -> std::string {
     try {

@@ -110,7 +110,7 @@ class DaftEngine(NativeEngine):
             graph, given, map_over, map_mode, output_name, cache, callbacks, shape
         )
 
-    def _executor(self) -> _core.BatchExecutor:
+    def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         extension.load()
         return _core.daft_executor()
 

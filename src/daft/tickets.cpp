@@ -2,8 +2,8 @@
 #include <mutex>
 #include <utility>
 
-#include "daft/job.hpp"
 #include "daft/native_function.hpp"
+#include "daft/query.hpp"
 #include "hypernodes/error.hpp"
 
 // Tickets: how a row of a Daft query finds the job that it belongs to.
@@ -17,7 +17,7 @@ constexpr std::size_t kMaxJobs = std::size_t{1} << 22;
 /// The jobs whose queries run now, by number.
 struct Table {
   std::mutex mutex;
-  std::vector<std::shared_ptr<Job>> jobs;
+  std::vector<std::shared_ptr<RowJob>> jobs;
   std::vector<std::int64_t> unused;
 };
 
@@ -27,7 +27,7 @@ Table& table() {
 }
 
 /// Null if the job's query was broken off.
-std::shared_ptr<Job> find_job(std::int64_t number) {
+std::shared_ptr<RowJob> find_job(std::int64_t number) {
   Table& all = table();
   const std::scoped_lock lock(all.mutex);
   if (number < 0 || static_cast<std::size_t>(number) >= all.jobs.size()) {
@@ -53,7 +53,7 @@ class RedeemFunction final : public NativeFunction {
 
 }  // namespace
 
-OpenJob::OpenJob(std::shared_ptr<Job> job) : job_(std::move(job)) {
+OpenJob::OpenJob(std::shared_ptr<RowJob> job) : job_(std::move(job)) {
   Table& all = table();
   const std::scoped_lock lock(all.mutex);
   if (!all.unused.empty()) {
@@ -82,7 +82,7 @@ OpenJob::~OpenJob() {
 void stop_jobs(std::chrono::milliseconds limit) {
   {
     const std::scoped_lock lock(table().mutex);
-    for (const std::shared_ptr<Job>& job : table().jobs) {
+    for (const std::shared_ptr<RowJob>& job : table().jobs) {
       if (job != nullptr) job->stop();
     }
   }
@@ -98,12 +98,13 @@ Column make_tickets(std::int64_t number, std::int64_t first, std::int64_t rows) 
 }
 
 void redeem(const Column& tickets) {
+  const InsideQuery inside_query;
   const std::int64_t* const ticket = tickets.int64s();
   const std::int64_t count = tickets.size();
   for (std::int64_t begin = 0; begin < count;) {
     std::int64_t end = begin + 1;
     while (end < count && ticket[end] == ticket[end - 1] + 1) ++end;
-    const std::shared_ptr<Job> job = find_job(ticket[begin] >> kRowBits);
+    const std::shared_ptr<RowJob> job = find_job(ticket[begin] >> kRowBits);
     if (job != nullptr) job->run_rows(ticket[begin] & kRowMask, end - begin);
     begin = end;
   }

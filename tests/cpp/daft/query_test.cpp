@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daft/job.hpp"
+#include "daft/query.hpp"
 
 #include <gtest/gtest.h>
 
@@ -39,29 +39,21 @@ std::shared_ptr<const Graph> chain() {
                       "chain");
 }
 
-std::shared_ptr<RunContext> context(Callbacks callbacks = {}) {
-  return std::make_shared<RunContext>(nullptr, std::move(callbacks));
-}
+std::shared_ptr<RunContext> context() { return std::make_shared<RunContext>(nullptr, Callbacks()); }
 
 /// map_rows with the batches of each output joined.
 std::optional<Failure> map_joined(const std::shared_ptr<const Graph>& graph,
                                   const Selection& selection, GraphInputs inputs,
                                   std::shared_ptr<RunContext> run, const Launch& launch,
-                                  std::vector<Column>* outputs, Enter enter = {}) {
+                                  std::vector<Column>* outputs) {
   std::vector<Pieces> pieces;
-  auto failure = map_rows(graph, selection, std::move(inputs), std::move(run), launch, &pieces,
-                          std::move(enter));
+  auto failure =
+      map_rows(graph, selection, std::move(inputs), std::move(run), on_daft(launch), &pieces);
   outputs->clear();
   for (const Pieces& output : pieces) {
     outputs->push_back(output.empty() ? Column::nulls(Kind::kInt64, 0) : Column::concat(output));
   }
   return failure;
-}
-
-std::unique_ptr<Job> make_job(const std::shared_ptr<const Graph>& graph, GraphInputs inputs) {
-  const auto run = context();
-  return std::make_unique<Job>(graph, graph->all(), std::move(inputs), run,
-                               make_frame(*graph, graph->all(), *run, /*map=*/true));
 }
 
 std::vector<std::int64_t> range(std::int64_t count) {
@@ -98,32 +90,7 @@ Launch shuffled(std::int64_t batch, unsigned threads, unsigned seed = 1) {
   };
 }
 
-TEST(JobTest, RunGivesValues) {
-  const auto graph = chain();
-  GraphInputs inputs;
-  inputs.constants = {{graph->slot("x"), Value(5)}, {graph->slot("offset"), Value(1)}};
-  std::vector<Value> outputs;
-  const auto failure = run_one(graph, graph->all(), inputs, context(), shuffled(1, 1), &outputs);
-  EXPECT_FALSE(failure);
-  EXPECT_EQ(outputs, (std::vector{Value(10), Value(11)}));
-}
-
-TEST(JobTest, RowsComeBackInOrderWhateverDaftDoes) {
-  const auto graph = chain();
-  for (const unsigned threads : {1U, 2U, 4U}) {
-    std::vector<Column> outputs;
-    const auto failure = map_joined(graph, graph->all(), over_x(*graph, 1000), context(),
-                                    shuffled(7, threads, threads), &outputs);
-    ASSERT_FALSE(failure);
-    ASSERT_EQ(outputs.size(), 2U);
-    ASSERT_EQ(outputs[1].size(), 1000);
-    for (std::int64_t row = 0; row < 1000; ++row) {
-      EXPECT_EQ(outputs[1].int64s()[row], row * 2 + 10);
-    }
-  }
-}
-
-TEST(JobTest, TicketsOfOneBatchNeedNotBeNeighbours) {
+TEST(QueryTest, TicketsOfOneBatchNeedNotBeNeighbours) {
   const auto graph = chain();
   std::vector<Column> outputs;
   const auto backwards = [](const OpenJob& job) {
@@ -137,112 +104,7 @@ TEST(JobTest, TicketsOfOneBatchNeedNotBeNeighbours) {
   EXPECT_EQ(outputs[0], ints({0, 2, 4, 6, 8}));
 }
 
-TEST(JobTest, ProductCountsThroughItsInputs) {
-  const auto graph = chain();
-  GraphInputs inputs;
-  inputs.mapped = {{graph->slot("offset"), ints({1, 2})}, {graph->slot("x"), ints({10, 20, 30})}};
-  inputs.plan = plan_map({"offset", "x"}, {2, 3}, MapMode::kProduct);
-  std::vector<Column> outputs;
-  const auto failure = map_joined(graph, graph->all(), inputs, context(), shuffled(4, 1), &outputs);
-  ASSERT_FALSE(failure);
-  EXPECT_EQ(outputs[1], ints({21, 41, 61, 22, 42, 62}));
-}
-
-TEST(JobTest, EmptyMapAsksDaftForNothing) {
-  const auto graph = chain();
-  std::vector<Column> outputs;
-  const auto failure = map_joined(
-      graph, graph->all(), over_x(*graph, 0), context(), [](const OpenJob&) { FAIL(); }, &outputs);
-  EXPECT_FALSE(failure);
-  ASSERT_EQ(outputs.size(), 2U);
-  EXPECT_EQ(outputs[0].size(), 0);
-}
-
-TEST(JobTest, OnlyTheSelectionRuns) {
-  const auto graph = chain();
-  const std::vector<std::string> names{"doubled"};
-  std::vector<Column> outputs;
-  const auto failure = map_joined(graph, graph->select(names), over_x(*graph, 3), context(),
-                                  shuffled(2, 1), &outputs);
-  ASSERT_FALSE(failure);
-  ASSERT_EQ(outputs.size(), 1U);
-  EXPECT_EQ(outputs[0], ints({0, 2, 4}));
-}
-
-TEST(JobTest, LowestFailingRowComesOut) {
-  const auto graph = Graph::build({node<fail_at_multiples_of_100>("y", {"x"})});
-  for (unsigned seed = 0; seed < 20; ++seed) {
-    std::vector<Column> outputs;
-    const auto failure = map_joined(graph, graph->all(), over_x(*graph, 1000), context(),
-                                    shuffled(13, 3, seed), &outputs);
-    ASSERT_TRUE(failure);
-    EXPECT_EQ(failure->row, 100);
-    EXPECT_EQ(failure->node, "fail_at_multiples_of_100");
-    EXPECT_THROW(raise(*failure), ExecutionError);
-  }
-}
-
-TEST(JobTest, RowsAfterAFailureDoNotRun) {
-  const auto graph = Graph::build({node<fail_at_multiples_of_100>("y", {"x"})});
-  calls = 0;
-  const auto in_order = [](const OpenJob& job) {
-    for (std::int64_t row = 0; row < job->rows(); row += 50) {
-      redeem(make_tickets(job.number(), row, 50));
-    }
-  };
-  std::vector<Column> outputs;
-  const auto failure =
-      map_joined(graph, graph->all(), over_x(*graph, 1000), context(), in_order, &outputs);
-  EXPECT_TRUE(failure);
-  EXPECT_EQ(calls, 101);
-}
-
-class Throwing final : public Callback {
- public:
-  void on_event(const Event& event) override {
-    if (event.kind == EventKind::kNodeStart) throw std::logic_error("enough");
-  }
-};
-
-TEST(JobTest, ExceptionOfACallbackStopsTheMap) {
-  const auto graph = chain();
-  std::vector<Column> outputs;
-  calls = 0;
-  const auto failure =
-      map_joined(graph, graph->all(), over_x(*graph, 1000), context({std::make_shared<Throwing>()}),
-                 shuffled(10, 1), &outputs);
-  ASSERT_TRUE(failure);
-  EXPECT_THROW(raise(*failure), std::logic_error);
-  EXPECT_LE(calls, 10);
-}
-
-class Counting final : public Callback {
- public:
-  void on_event(const Event& event) override {
-    const std::scoped_lock lock(mutex);
-    ++counts[event.kind];
-    last = event.kind;
-  }
-  std::mutex mutex;
-  std::map<EventKind, int> counts;
-  EventKind last{};
-};
-
-TEST(JobTest, EventsHaveTheCountsOfTheSequentialEngine) {
-  const auto graph = chain();
-  const auto counting = std::make_shared<Counting>();
-  std::vector<Column> outputs;
-  map_joined(graph, graph->all(), over_x(*graph, 20), context({counting}), shuffled(3, 2),
-             &outputs);
-  const std::map<EventKind, int> expected{
-      {EventKind::kMapStart, 1},       {EventKind::kMapItemStart, 20}, {EventKind::kMapItemEnd, 20},
-      {EventKind::kPipelineStart, 20}, {EventKind::kPipelineEnd, 20},  {EventKind::kNodeStart, 40},
-      {EventKind::kNodeEnd, 40},       {EventKind::kMapEnd, 1}};
-  EXPECT_EQ(counting->counts, expected);
-  EXPECT_EQ(counting->last, EventKind::kMapEnd);
-}
-
-TEST(JobTest, NumberIsUsedAgainOnlyAfterAWholeQuery) {
+TEST(QueryTest, NumberIsUsedAgainOnlyAfterAWholeQuery) {
   const auto graph = chain();
   std::set<std::int64_t> numbers;
   std::vector<Column> outputs;
@@ -267,16 +129,7 @@ TEST(JobTest, NumberIsUsedAgainOnlyAfterAWholeQuery) {
   });
 }
 
-TEST(JobTest, QueryThatLeavesRowsOutIsAnError) {
-  const auto graph = chain();
-  std::vector<Column> outputs;
-  EXPECT_THROW(map_joined(
-                   graph, graph->all(), over_x(*graph, 4), context(),
-                   [](const OpenJob& job) { redeem(make_tickets(job.number(), 0, 3)); }, &outputs),
-               Error);
-}
-
-TEST(JobTest, TicketsOfNoJobAreAnError) {
+TEST(QueryTest, TicketsOfNoJobAreAnError) {
   EXPECT_THROW(redeem(make_tickets(4'000'000, 0, 1)), Error);
 }
 
@@ -294,7 +147,7 @@ class Inner final : public NodeBody {
   }
 };
 
-TEST(JobTest, PipelineInsideANodeNeedsNoQueryOfItsOwn) {
+TEST(QueryTest, PipelineInsideANodeNeedsNoQueryOfItsOwn) {
   Node::Definition definition;
   definition.name = "inner";
   definition.inputs = {{"x", Kind::kInt64}};
@@ -316,7 +169,7 @@ std::int64_t wait(std::int64_t x) {
   return x;
 }
 
-TEST(JobTest, BrokenOffQueryBeginsNoMoreRows) {
+TEST(QueryTest, BrokenOffQueryBeginsNoMoreRows) {
   const auto graph = Graph::build({node<fail_at_multiples_of_100>("y", {"x"})});
   std::vector<Column> outputs;
   std::int64_t number = -1;
@@ -335,7 +188,7 @@ TEST(JobTest, BrokenOffQueryBeginsNoMoreRows) {
   EXPECT_EQ(calls, 0);
 }
 
-TEST(JobTest, StoppingWaitsForTheRowsThatRun) {
+TEST(QueryTest, StoppingWaitsForTheRowsThatRun) {
   const auto graph = Graph::build({node<wait>("y", {"x"})});
   std::vector<Column> outputs;
   std::jthread straggler;
@@ -354,21 +207,7 @@ TEST(JobTest, StoppingWaitsForTheRowsThatRun) {
   EXPECT_TRUE(InsideQuery::wait_for_all(std::chrono::seconds(30)));
 }
 
-TEST(JobTest, EntersEveryBatch) {
-  const auto graph = chain();
-  std::atomic<int> inside = 0, entered = 0;
-  const Enter enter = [&] {
-    ++entered;
-    ++inside;
-    return std::shared_ptr<void>(&inside, [&](void*) { --inside; });
-  };
-  std::vector<Column> outputs;
-  map_joined(graph, graph->all(), over_x(*graph, 10), context(), shuffled(3, 2), &outputs, enter);
-  EXPECT_EQ(entered, 4);
-  EXPECT_EQ(inside, 0);
-}
-
-TEST(JobTest, DaftFunctionRedeemsAndReturnsItsTickets) {
+TEST(QueryTest, DaftFunctionRedeemsAndReturnsItsTickets) {
   testing::FakeDaft daft;
   const std::string name = define_redeem();
   daft.load_extension();
@@ -384,20 +223,6 @@ TEST(JobTest, DaftFunctionRedeemsAndReturnsItsTickets) {
   EXPECT_FALSE(failure);
   EXPECT_EQ(outputs[1], ints({10, 12, 14}));
   EXPECT_THROW(daft.return_type(name, {Kind::kString}), std::runtime_error);
-}
-
-TEST(JobTest, LabelNamesTheNodes) {
-  const auto graph = chain();
-  EXPECT_EQ(make_job(graph, over_x(*graph, 1))->label(), "twice, add");
-}
-
-TEST(JobTest, KnowsWhatNeedsPython) {
-  const auto graph = chain();
-  EXPECT_FALSE(make_job(graph, over_x(*graph, 1))->foreign());
-  GraphInputs objects;
-  objects.mapped.emplace_back(graph->slot("x"), Column::objects({Value(1)}));
-  objects.plan = plan_map({"x"}, {1}, MapMode::kZip);
-  EXPECT_TRUE(make_job(graph, objects)->foreign());
 }
 
 }  // namespace

@@ -1,39 +1,32 @@
 // SPDX-License-Identifier: MIT
-#include "daft/job.hpp"
+#include "engine/row_job.hpp"
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <utility>
 
-#include "daft/native_function.hpp"
 #include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
 #include "values/object_runtime.hpp"
 
-namespace hypernodes::daft {
+namespace hypernodes {
 namespace {
 
-thread_local int queries_around = 0;
-
-/// How many threads are inside a query.
-struct Inside {
-  std::mutex mutex;
-  std::condition_variable changed;
-  int threads = 0;
-};
-
-Inside& inside() {
-  static auto* const instance = new Inside;  // Daft's threads may outlive static destructors
-  return *instance;
-}
-
-/// As many rows as Daft puts into a batch.
-constexpr std::int64_t kBatch = 131'072;
-/// A batch is run in blocks that grow while they are quick: between blocks it can be stopped, and
+/// A range is run in blocks that grow while they are quick: between blocks it can be stopped, and
 /// large ones make the most of a cache.
 constexpr std::chrono::milliseconds kQuick{10};
 constexpr std::int64_t kGrowth = 4;
+/// How many rows the first block has: a slow function is stopped after its row, nodes that wait
+/// should wait together.
+constexpr std::int64_t kForeignRows = 1;
+constexpr std::int64_t kWaitingRows = 256;
+constexpr std::int64_t kNativeRows = 1024;
+
+std::int64_t first_block(const Graph& graph, std::int64_t rows, bool foreign) {
+  if (graph.has_whole_batch()) return rows;
+  if (graph.waits()) return kWaitingRows;
+  return foreign ? kForeignRows : kNativeRows;
+}
 
 bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   return std::any_of(steps.begin(), steps.end(), [&](int index) {
@@ -53,33 +46,16 @@ bool holds_objects(const Type& type) {
 
 }  // namespace
 
-InsideQuery::InsideQuery() {
-  if (queries_around++ > 0) return;
-  const std::scoped_lock lock(inside().mutex);
-  ++inside().threads;
-}
-
-InsideQuery::~InsideQuery() {
-  if (--queries_around > 0) return;
-  const std::scoped_lock lock(inside().mutex);
-  if (--inside().threads == 0) inside().changed.notify_all();
-}
-
-bool InsideQuery::now() { return queries_around > 0; }
-
-bool InsideQuery::wait_for_all(std::chrono::milliseconds limit) {
-  std::unique_lock lock(inside().mutex);
-  return inside().changed.wait_for(lock, limit, [] { return inside().threads == 0; });
-}
-
-Job::Job(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
-         std::shared_ptr<RunContext> context, Frame frame, Enter enter)
+RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
+               std::shared_ptr<RunContext> context, Frame frame, Enter enter,
+               std::int64_t first_row)
     : graph_(std::move(graph)),
       selection_(std::move(selection)),
       inputs_(std::move(inputs)),
       context_(std::move(context)),
       enter_(std::move(enter)),
       rows_(inputs_.plan.rows),
+      first_row_(first_row),
       frame_(std::move(frame)),
       limit_(rows_) {
   foreign_ = is_foreign(*graph_, selection_.steps);
@@ -87,7 +63,7 @@ Job::Job(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs in
   for (const auto& input : inputs_.mapped) foreign_ |= holds_objects(input.second.type());
 }
 
-std::string Job::label() const {
+std::string RowJob::label() const {
   constexpr std::size_t kLongest = 120;
   std::string text;
   for (const int index : selection_.steps) {
@@ -98,14 +74,13 @@ std::string Job::label() const {
   return text;
 }
 
-void Job::wait() {
+void RowJob::wait() {
   const detail::Suspended others_may_run;
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [this] { return running_ == 0; });
 }
 
-void Job::run_rows(std::int64_t first, std::int64_t count) noexcept {
-  const InsideQuery inside_query;
+void RowJob::run_rows(std::int64_t first, std::int64_t count) noexcept {
   {
     const std::scoped_lock lock(mutex_);
     ++running_;
@@ -120,9 +95,9 @@ void Job::run_rows(std::int64_t first, std::int64_t count) noexcept {
   if (--running_ == 0) idle_.notify_all();
 }
 
-void Job::run_blocks(std::int64_t first, std::int64_t count) {
+void RowJob::run_blocks(std::int64_t first, std::int64_t count) {
   const std::int64_t end = first + count;
-  std::int64_t size = graph_->has_whole_batch() ? count : foreign_ ? 1 : 1024;
+  std::int64_t size = first_block(*graph_, count, foreign_);
   while (first < end && first < limit_.load()) {
     const std::int64_t rows = std::min(size, end - first);
     const auto start = Clock::now();
@@ -132,11 +107,12 @@ void Job::run_blocks(std::int64_t first, std::int64_t count) {
   }
 }
 
-void Job::run_block(std::int64_t first, std::int64_t count) {
+void RowJob::run_block(std::int64_t first, std::int64_t count) {
   const std::shared_ptr<void> entered = enter_ ? enter_() : nullptr;
   Batch batch(*graph_, selection_, count);
   batch.first_row = first;
   set_inputs(batch, inputs_);
+  batch.first_row += first_row_;  // as events and failures count
   const Order order = frame_.map ? Order::kNodes : Order::kRows;
   std::optional<Failure> failure = execute_batch(batch, frame_, *context_, order);
   Piece piece{first, {}};
@@ -145,23 +121,37 @@ void Job::run_block(std::int64_t first, std::int64_t count) {
     piece.outputs.push_back(read_output(batch, slot, frame_, *context_, &failure));
   }
   if (failure) {
-    const std::int64_t row = frame_.map ? failure->row : 0;
+    const std::int64_t row = frame_.map ? failure->row - first_row_ : 0;
     fail(*std::move(failure), row);
     return;
   }
+  keep(std::move(piece));
+}
+
+void RowJob::add(std::int64_t first, std::int64_t count, std::vector<Column> outputs) {
+  keep({first, std::move(outputs)});
+  rows_seen_ += count;
+}
+
+void RowJob::keep(Piece piece) {
   const std::scoped_lock lock(mutex_);
   pieces_.push_back(std::move(piece));
 }
 
-void Job::fail(Failure failure, std::int64_t row) {
+void RowJob::fail(Failure failure, std::int64_t row) {
   const std::scoped_lock lock(mutex_);
   if (failure_ && failed_row_ <= row) return;
   failure_ = std::move(failure);
   failed_row_ = row;
-  limit_ = std::max<std::int64_t>(row, 0);
+  limit_ = std::min(limit_.load(), std::max<std::int64_t>(row, 0));
 }
 
-std::vector<Pieces> Job::outputs() {
+void RowJob::stop() {
+  const std::scoped_lock lock(mutex_);
+  limit_ = 0;
+}
+
+std::vector<Pieces> RowJob::outputs() {
   std::sort(pieces_.begin(), pieces_.end(),
             [](const Piece& a, const Piece& b) { return a.first < b.first; });
   std::vector<Pieces> outputs(selection_.outputs.size());
@@ -176,33 +166,31 @@ std::vector<Pieces> Job::outputs() {
 
 namespace {
 
-/// Has Daft walk over the job's rows.
-void send(const std::shared_ptr<Job>& job, const Launch& launch) {
-  if (InsideQuery::now()) {
-    // A pipeline inside a node that Daft evaluates: Daft's threads are few, and one that waits for
-    // a query of its own may wait for ever. Its rows are inside a query already.
-    for (std::int64_t row = 0; row < job->rows(); row += kBatch) {
-      job->run_rows(row, std::min(kBatch, job->rows() - row));
-    }
-    return;
-  }
+void run_job(const std::shared_ptr<RowJob>& job, const Spread& spread) {
   if (job->rows() == 0) return;
-  launch(OpenJob(job));
-  if (!job->complete()) throw Error("Daft ended a query before all rows went through it");
+  try {
+    spread(job);
+  } catch (...) {
+    job->stop();
+    throw;
+  }
+  if (!job->complete() && !job->failure()) {
+    throw Error("The engine ended before all rows were run");
+  }
 }
 
 }  // namespace
 
 std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
                                 const Selection& selection, GraphInputs inputs,
-                                std::shared_ptr<RunContext> context, const Launch& launch,
+                                std::shared_ptr<RunContext> context, const Spread& spread,
                                 std::vector<Pieces>* outputs, Enter enter) {
-  const auto job = std::make_shared<Job>(graph, selection, std::move(inputs), context,
-                                         make_frame(*graph, selection, *context, /*map=*/true),
-                                         std::move(enter));
+  const auto job = std::make_shared<RowJob>(graph, selection, std::move(inputs), context,
+                                            make_frame(*graph, selection, *context, /*map=*/true),
+                                            std::move(enter));
   const auto start = Clock::now();
   tell_map(job->frame(), *context, job->rows(), -1);
-  send(job, launch);
+  run_job(job, spread);
   if (!job->failure()) {
     tell_map(job->frame(), *context, job->rows(), seconds_since(start));
     *outputs = job->outputs();
@@ -213,21 +201,21 @@ std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
 
 std::optional<Failure> run_one(const std::shared_ptr<const Graph>& graph,
                                const Selection& selection, GraphInputs inputs,
-                               std::shared_ptr<RunContext> context, const Launch& launch,
+                               std::shared_ptr<RunContext> context, const Spread& spread,
                                std::vector<Value>* outputs, Enter enter) {
   inputs.plan.rows = 1;
-  const auto job = std::make_shared<Job>(graph, selection, std::move(inputs), context,
-                                         make_frame(*graph, selection, *context, /*map=*/false),
-                                         std::move(enter));
-  send(job, launch);
+  const auto job = std::make_shared<RowJob>(graph, selection, std::move(inputs), context,
+                                            make_frame(*graph, selection, *context, /*map=*/false),
+                                            std::move(enter));
+  run_job(job, spread);
   if (!job->failure()) {
     for (const Pieces& output : job->outputs()) outputs->push_back(output.front()[0]);
   }
   return job->failure();
 }
 
-std::optional<Failure> DaftExecutor::execute(Batch& batch, const Frame& frame,
-                                             RunContext& context) const {
+std::optional<Failure> RowExecutor::execute(Batch& batch, const Frame& frame,
+                                            RunContext& context) const {
   GraphInputs inputs;
   inputs.plan.rows = batch.rows;
   for (int slot = 0; slot < batch.graph.root_count(); ++slot) {
@@ -238,15 +226,17 @@ std::optional<Failure> DaftExecutor::execute(Batch& batch, const Frame& frame,
       inputs.mapped.emplace_back(slot, *lane.gather(nullptr, batch.rows, lane.type(), nullptr));
     }
   }
+  // Several rows of a run have no listeners: counted like a map's, so that a failure has its row.
+  Frame rows_frame = frame;
+  rows_frame.map = frame.map || batch.rows > 1;
   // The caller waits for the job, so it need not own the context.
   const std::shared_ptr<RunContext> borrowed(std::shared_ptr<void>(), &context);
   const auto job =
-      std::make_shared<Job>(batch.graph.shared_from_this(), batch.selection, std::move(inputs),
-                            borrowed, frame, enter_ ? enter_() : Enter());
+      std::make_shared<RowJob>(batch.graph.shared_from_this(), batch.selection, std::move(inputs),
+                               borrowed, std::move(rows_frame), enter_ ? enter_() : Enter());
   try {
-    send(job, launch_);
+    run_job(job, spread_);
   } catch (...) {  // broken off: what still runs uses the caller's context
-    job->stop();
     job->wait();
     throw;
   }
@@ -261,4 +251,4 @@ std::optional<Failure> DaftExecutor::execute(Batch& batch, const Frame& frame,
   return std::nullopt;
 }
 
-}  // namespace hypernodes::daft
+}  // namespace hypernodes

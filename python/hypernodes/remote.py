@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: MIT
+"""Rows of a run or map that other processes run.
+
+An engine makes a RemoteJob, has `run_rows` called with its parts in processes of its choice, and
+gives the job what they return. Nodes, bound inputs and inner pipelines go there; callbacks and
+engines stay here: events come back in order and are told when their part is done. A cache goes as
+its description, such as a DiskCache's path.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from . import _core, _travel
+
+if TYPE_CHECKING:
+    from .pipeline import Pipeline
+
+__all__ = ["NotCarried", "RemoteJob", "Shared", "run_rows"]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all parts of a job share, pickled."""
+
+    token: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class NotCarried:
+    """Stands in an event for a value that cannot be pickled."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        """What the value looked like."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """Stands in an event for an input that all rows share: it is where it came from."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    """How to run rows of a pipeline."""
+
+    pipeline: Pipeline
+    constants: dict[str, Any]
+    output_names: list[str]
+    overridden: list[str]
+    is_map: bool
+    cache: Any
+    listened: bool
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of a part: the arguments of `_core.RemoteRows.add`, but for exceptions.
+
+    Each of those is once in `errors`; where it belongs there is its place.
+    """
+
+    first: int
+    count: int
+    outputs: list[list[Any]] | None
+    statistics: _core.Statistics
+    events: list[tuple[Any, ...]]
+    failure: tuple[Any, ...] | None
+    errors: list[_travel.Raised]
+
+
+# Here --------------------------------------------------------------------------------------------
+
+
+class RemoteJob:
+    """A job whose rows other processes run. Threads: used by one at a time.
+
+    Attributes:
+        shared: What every call of `run_rows` gets.
+    """
+
+    def __init__(self, pipeline: Pipeline, job: _core.RowJob) -> None:
+        """Packs what all parts need.
+
+        Raises:
+            TypeError: Naming the node, input or cache that cannot travel.
+        """
+        self._rows = _core.RemoteRows(job)
+        self._pending: set[int] = set()
+        self._failed: int | None = None
+        self._constants = self._rows.constants
+        packed = _Job(
+            pipeline,
+            self._constants,
+            self._rows.output_names,
+            self._rows.overridden,
+            self._rows.is_map,
+            self._rows.cache,
+            self._rows.listened,
+        )
+        self.shared = Shared(
+            secrets.token_hex(16),
+            _travel.dumps_job(packed, pipeline, {**self._constants, "cache": packed.cache}),
+        )
+
+    def part(self, first: int, count: int) -> tuple[bytes, int, int]:
+        """The other arguments of `run_rows` for rows [first, first + count).
+
+        Raises:
+            TypeError: Naming the input and the row that cannot travel.
+        """
+        items = self._rows.items(first, count)
+        self._pending.add(first)
+        try:
+            return _travel.dumps(items), first, count
+        except Exception as error:
+            for name, values in items.items():
+                for row, value in enumerate(values, start=first):
+                    reason = _travel.reason_to_stay(value)
+                    if reason is not None:
+                        raise _travel.refusal(f"Input '{name}', row {row},", reason) from error
+            raise
+
+    def add(self, result: bytes) -> None:
+        """Takes what `run_rows` returned, tells its events and keeps its outputs.
+
+        Raises:
+            HyperNodesError: If the rows could not be run there, or their outputs not come back.
+        """
+        try:
+            done = _travel.loads(result)
+        except Exception as error:
+            raise _travel.unopened("This process", error) from error
+        if isinstance(done, _travel.Raised):
+            raise done.unpack()
+        self._pending.discard(done.first)
+        errors = [error.unpack() for error in done.errors]
+        events = [_changed(event, self._arrived, errors.__getitem__) for event in done.events]
+        failure = done.failure
+        if failure is not None:
+            failure = (errors[failure[0]], *failure[1:])
+            self._failed = done.first if self._failed is None else min(self._failed, done.first)
+        self._rows.add(done.first, done.count, done.outputs, done.statistics, events, failure)
+
+    def _arrived(self, value: Any) -> Any:  # noqa: ANN401
+        return self._constants[value.name] if isinstance(value, _Constant) else value
+
+    @property
+    def settled(self) -> bool:
+        """Whether a row has failed, and no part of earlier rows is still to come."""
+        return self._failed is not None and all(first > self._failed for first in self._pending)
+
+
+def _changed(
+    event: tuple[Any, ...],
+    value: Callable[[Any], Any],
+    error: Callable[[Any], Any] = lambda place: place,
+) -> tuple[Any, ...]:
+    """The event with `value` of each of its values and `error` of its exception."""
+    *others, values, names, raised = event
+    if values is not None:
+        values = [(place, value(each)) for place, each in values]
+    return (*others, values, names, None if raised is None else error(raised))
+
+
+# There -------------------------------------------------------------------------------------------
+
+
+def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
+    """Runs rows [first, first + count) of a job in this process; never raises.
+
+    Args:
+        shared: The job's.
+        items: The part's.
+        first: Number of its first row.
+        count: How many rows it has.
+
+    Returns:
+        What `RemoteJob.add` wants.
+    """
+    try:
+        job = _opened(shared)
+        mapped = _travel.loads(items)
+        graph = job.pipeline._native(job.output_names, job.overridden)
+    except Exception as error:
+        return _travel.dumps(_travel.Raised.pack(_travel.unopened("A worker process", error)))
+    try:
+        outputs, statistics, events, failure = _core.run_part(
+            graph,
+            job.constants,
+            mapped if job.is_map else None,
+            first,
+            count,
+            job.output_names,
+            job.cache,
+            job.listened,
+        )
+        return _packed(job, _Done(first, count, outputs, statistics, events, failure, []))
+    except Exception as error:
+        return _travel.dumps(_travel.Raised.pack(error))
+
+
+# The jobs that this process was given parts of last, by token: a part finds its own opened.
+_KEPT_JOBS = 2
+_jobs: dict[str, _Job] = {}
+_jobs_lock = threading.Lock()
+
+
+def _opened(shared: Shared) -> _Job:
+    with _jobs_lock:
+        job = _jobs.get(shared.token)
+        if job is None:
+            job = _travel.loads(shared.data)
+            while len(_jobs) >= _KEPT_JOBS:
+                del _jobs[next(iter(_jobs))]
+            _jobs[shared.token] = job
+        return job
+
+
+def _packed(job: _Job, done: _Done) -> bytes:
+    places: dict[int, int] = {}
+    errors: list[_travel.Raised] = []
+
+    def place(error: BaseException) -> int:
+        if id(error) not in places:
+            places[id(error)] = len(errors)
+            errors.append(_travel.Raised.pack(error))
+        return places[id(error)]
+
+    names = {id(value): name for name, value in job.constants.items()}
+
+    def leave_constant(value: Any) -> Any:  # noqa: ANN401
+        name = names.get(id(value))
+        return value if name is None else _Constant(name)
+
+    events = [_changed(event, leave_constant, place) for event in done.events]
+    failure = None if done.failure is None else (place(done.failure[0]), *done.failure[1:])
+    parts = (done.first, done.count, done.outputs, done.statistics)
+    try:
+        return _travel.dumps(_Done(*parts, events, failure, errors))
+    except Exception as error:
+        _check_outputs(job, done, error)
+        carried = [_changed(event, _carried) for event in events]
+        return _travel.dumps(_Done(*parts, carried, failure, errors))
+
+
+def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:
+    for name, values in zip(job.output_names, done.outputs or [], strict=False):
+        for row, value in enumerate(values, start=done.first):
+            reason = _travel.reason_to_stay(value)
+            if reason is not None:
+                where = f", row {row}," if job.is_map else ""
+                raise _travel.refusal(f"Output '{name}'{where}", reason) from error
+
+
+def _carried(value: Any) -> Any:  # noqa: ANN401
+    return value if _travel.reason_to_stay(value) is None else NotCarried(repr(value))
