@@ -9,8 +9,7 @@ from __future__ import annotations
 import pytest
 
 AWAITED = {
-    "async-rows": "async nodes of several rows run concurrently on Daft",
-    "dask": "DaskEngine",
+    "dask-batch": "bug: DaskEngine calls a batch node once for each row",
     "daft-options": "default_daft_config of DaftEngine",
     "digests": "inputs of any class in the cache",
     "generate-code": "DaftEngine.generate_code",

@@ -9,10 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, double
+from contract.engines import DAFT, DAFT_V2, DASK, SEQUENTIAL
 from contract.events import Recorder, check_unordered, hits, starts
 from hypernodes import Pipeline, node
+
+in_one_call = pytest.mark.parametrize(
+    "spec",
+    [SEQUENTIAL.param(), DAFT.param(), DAFT_V2.param(), DASK.param(awaiting("dask-batch"))],
+)
 
 
 def add_single(x, k):
@@ -70,6 +77,7 @@ def test_run_uses_singular(engine):
     assert take() == [("single", 1, 10)]
 
 
+@in_one_call
 def test_map_uses_batch_once(engine):
     pipeline = Pipeline([dual()], engine)
     columns = pipeline.map({"x": [1, 2, 3], "k": 10}, "x", outputs="columns")
@@ -87,6 +95,7 @@ def look_batch(a, b, c):
     return a
 
 
+@in_one_call
 def test_scalars_stay_python_scalars_and_the_rest_are_arrays(engine):
     """`a` is mapped over, `b` is computed from it, `c` is neither."""
     from hypernodes import Node
@@ -107,6 +116,7 @@ def test_batch_may_return_array_list_or_ndarray(engine, convert):
     assert [type(value) for value in columns["out"]] == [int, int]
 
 
+@in_one_call
 def test_wrong_length(engine):
     pipeline = Pipeline([dual("out", lambda x: x, lambda x: x.slice(0, 1))], engine)
     with pytest.raises(RuntimeError, match="returned 1 values, expected 2"):
@@ -197,6 +207,7 @@ def batched(function, output_name="out", **options):
     return node(output_name=output_name, batch=True, **options)(function)
 
 
+@in_one_call
 def test_node_batch_is_called_once_in_a_map(engine):
     def plus_one(doubled):
         ran("plus_one", len(doubled))

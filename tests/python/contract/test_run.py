@@ -7,11 +7,10 @@ import asyncio
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double, same
 from contract.cases.nodes import fetch
-from contract.engines import DAFT, DAFT_V2, DASK
+from contract.engines import ENGINES
 from hypernodes import ExecutionError, Node, Pipeline, SeqEngine, load
 
 
@@ -142,10 +141,7 @@ def test_async_nodes_of_a_row_run_concurrently(engine):
     assert inside.most == 2
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [DAFT.param(awaiting("async-rows")), DAFT_V2.param(awaiting("async-rows")), DASK.param()],
-)
+@pytest.mark.parametrize("spec", [spec.param() for spec in ENGINES if not spec.ordered])
 def test_async_nodes_of_several_rows_run_concurrently(spec):
     inside = Inside()
     pipeline = Pipeline([waiting(inside, "out")], spec.make())

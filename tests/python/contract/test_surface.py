@@ -21,7 +21,8 @@ PATHS = {
     " ExecutionError GraphvizTheme DESIGN_STYLES",
     "hypernodes.viz": "GraphvizTheme DESIGN_STYLES",
     "hypernodes.exceptions": "HyperNodesError CycleError DependencyError ExecutionError",
-    "hypernodes.engines": "SeqEngine SequentialEngine DaftEngine",
+    "hypernodes.engines": "SeqEngine SequentialEngine DaftEngine DaskEngine",
+    "hypernodes.integrations.dask": "DaskEngine",
     "hypernodes.integrations.daft": "DaftEngine DaftEngineV2",
     "hypernodes.cache": "Cache DiskCache",
     "hypernodes.callbacks": "CallbackContext PipelineCallback",
@@ -30,11 +31,6 @@ PATHS = {
     "hypernodes.map_planner": "MapPlanner",
     "hypernodes.protocols": "Engine",
 }
-AWAITED_PATHS = [
-    ("hypernodes", "stateful", "stateful"),
-    ("hypernodes.engines", "DaskEngine", "dask"),
-    ("hypernodes.integrations.dask", "DaskEngine", "dask"),
-]
 FOUND = [(module, name) for module, names in PATHS.items() for name in names.split()]
 
 
@@ -42,7 +38,7 @@ FOUND = [(module, name) for module, names in PATHS.items() for name in names.spl
     ("module", "name"),
     [
         *FOUND,
-        *(pytest.param(m, n, marks=awaiting(feature)) for m, n, feature in AWAITED_PATHS),
+        pytest.param("hypernodes", "stateful", marks=awaiting("stateful")),
     ],
 )
 def test_import_path(module, name):
@@ -82,6 +78,8 @@ SIGNATURES = {
     "DaftEngine": "use_batch_udf=True, default_daft_config=None, cache=None, callbacks=None",
     "integrations.daft.DaftEngineV2": "use_batch_udf=True, default_daft_config=None, cache=None,"
     " callbacks=None",
+    "engines.DaskEngine": "scheduler='threads', num_workers=None, workload_type='mixed',"
+    " npartitions=None, cache=None, callbacks=None",
     "map_planner.MapPlanner.plan_execution": "inputs, map_over_list, map_mode='zip'",
     "telemetry.ProgressCallback": "enable=True",
     "telemetry.TelemetryCallback": "trace_map_items=True, logfire_instance=None",
@@ -91,14 +89,6 @@ SIGNATURES = {
     "cache.DiskCache.has": "signature",
     "cache.DiskCache.clear": "",
 }
-AWAITED_SIGNATURES = [
-    (
-        "engines.DaskEngine",
-        "scheduler='threads', num_workers=None, workload_type='mixed', npartitions=None,"
-        " cache=None, callbacks=None",
-        "dask",
-    ),
-]
 
 
 def find(path):
@@ -110,13 +100,7 @@ def find(path):
     return found
 
 
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        *SIGNATURES.items(),
-        *(pytest.param(p, e, marks=awaiting(feature)) for p, e, feature in AWAITED_SIGNATURES),
-    ],
-)
+@pytest.mark.parametrize(("path", "expected"), SIGNATURES.items())
 def test_signature(path, expected):
     assert parameters(find(path)).startswith(expected)
 
