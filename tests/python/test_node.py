@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`@node` and Node: signatures, names, defaults, several outputs, async, pickling."""
+"""`@node` and Node: signatures, names, defaults, pickling."""
 
-import asyncio
 import functools
 import inspect
 import pickle
@@ -121,80 +120,6 @@ def test_variable_parameters_are_refused(func):
     with pytest.raises(TypeError, match="inputs are matched by name") as caught:
         Node(func, "out")
     assert isinstance(caught.value, HyperNodesError)
-
-
-@node(output_name=("head", "tail"))
-def split(text):
-    return text[0], text[1:]
-
-
-def test_several_outputs_are_assigned_by_position():
-    assert Pipeline([split]).run({"text": "abc"}) == {"head": "a", "tail": "bc"}
-    as_list = Node(lambda x: [x, x + 1, x + 2], ("a", "b", "c"))
-    assert Pipeline([as_list]).run({"x": 1}) == {"a": 1, "b": 2, "c": 3}
-    assert Pipeline([as_list]).map({"x": [1, 2]}, map_over="x", output_name="c") == [
-        {"c": 3},
-        {"c": 4},
-    ]
-
-
-@pytest.mark.parametrize(
-    ("returned", "text"),
-    [
-        ((1,), "Node 'f' returned 1 values, expected 2"),
-        ((1, 2, 3), "Node 'f' returned 3 values, expected 2"),
-        (5, "Node 'f' returned int, expected 2 values in a tuple or list"),
-    ],
-)
-def test_a_wrong_number_of_outputs_names_node_expected_and_got(returned, text):
-    def f():
-        return returned
-
-    with pytest.raises(ValueError, match=text):
-        Pipeline([Node(f, ("a", "b"))]).run()
-
-
-async def fetch(x):
-    await asyncio.sleep(0)
-    return x + 1
-
-
-def test_async_function_runs_to_its_end():
-    made = Node(fetch, "fetched")
-    assert made.is_async
-    pipeline = Pipeline([made, Node(lambda fetched: fetched * 2, "twice")])
-    assert pipeline.run({"x": 1}) == {"fetched": 2, "twice": 4}
-    assert pipeline.map({"x": [1, 2]}, map_over="x", output_name="twice") == [
-        {"twice": 4},
-        {"twice": 6},
-    ]
-
-
-def test_async_function_runs_inside_a_running_loop():
-    async def main():
-        return Pipeline([Node(fetch, "fetched")]).run({"x": 1})
-
-    assert asyncio.run(main()) == {"fetched": 2}
-
-
-def test_error_of_an_async_function_comes_out_once():
-    calls = []
-
-    async def fail():
-        calls.append(1)
-        raise RuntimeError("no running event loop")
-
-    with pytest.raises(RuntimeError, match="no running event loop"):
-        Pipeline([Node(fail, "out")]).run()
-    assert calls == [1]
-
-
-def test_hints_never_convert_or_refuse():
-    def f(x: int) -> str:
-        return x
-
-    value = object()
-    assert Pipeline([Node(f, "out")]).run({"x": value})["out"] is value
 
 
 def test_decorated_node_pickles_to_itself():
