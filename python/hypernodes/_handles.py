@@ -19,9 +19,9 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from . import _pickling
 from .exceptions import TypeError as StatefulTypeError
 from .fingerprint import code_hash
-from .node import _find, _pickled
 
 __all__ = ["constructor_signature", "make_handle"]
 
@@ -289,14 +289,14 @@ _Description = tuple[str, str, bytes | None, str | None] | tuple[type, dict[str,
 
 def _describe(cls: type) -> _Description:
     module, name = cls.__module__, cls.__qualname__
-    found = _find(module, name)
+    found = _pickling.find(module, name)
     if found is cls and module != "__main__":
         return module, name, None, None
     plain = cls.__bases__[0]
     if found is plain and "__hypernode_options__" in vars(cls):
         return plain, vars(cls)["__hypernode_options__"]
     # In another process __main__ may be another program: take the code along, if we can.
-    code = _pickled(cls)
+    code = _pickling.by_value(cls)
     if code is None and found is not cls:
         raise pickle.PicklingError(
             f"class {name} of module {module} cannot be imported by that name:"
@@ -311,13 +311,13 @@ def _find_class(description: _Description) -> type:
     module, name, code, digest = description
     if code is None:
         importlib.import_module(module)
-    found = _find(module, name)
+    found = _pickling.find(module, name)
     known = found if isinstance(found, type) and _is_stateful(found) else None
     if known is not None and (code is None or code_hash(known) == digest):
         return known
     if code is None:
         raise AttributeError(f"module {module!r} has no stateful class {name!r}")
-    loaded: type = importlib.import_module("cloudpickle").loads(code)
+    loaded: type = _pickling.from_value(code)
     return loaded
 
 

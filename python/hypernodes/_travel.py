@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import copyreg
 import functools
-import importlib
 import io
 import pickle
-import sys
 import traceback
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import engines
+from . import _pickling, engines
 from .exceptions import HyperNodesError, RemoteError
 from .exceptions import TypeError as TravelTypeError
 from .node import HyperNode
@@ -53,7 +51,7 @@ def loads(data: bytes) -> Any:  # noqa: ANN401 (any object)
 
 @functools.cache
 def _pickler() -> Any:  # noqa: ANN401 (a class that is made here)
-    cloudpickle = _cloudpickle()
+    cloudpickle = _pickling.cloudpickle()
     base: Any = pickle.Pickler if cloudpickle is None else cloudpickle.Pickler
     otherwise = getattr(base, "reducer_override", lambda self, thing: NotImplemented)
 
@@ -73,13 +71,6 @@ def _pickler() -> Any:  # noqa: ANN401 (a class that is made here)
     return Pickler
 
 
-def _cloudpickle() -> Any:  # noqa: ANN401 (optional, without types)
-    try:
-        return importlib.import_module("cloudpickle")
-    except ImportError:
-        return None
-
-
 def _reduce_pipeline(pipeline: Pipeline, is_root: bool) -> Any:  # noqa: ANN401
     engine: Any = pipeline._engine
     native = isinstance(engine, engines.NativeEngine) and engines.is_ours(engine)
@@ -96,29 +87,23 @@ def _reduce_by_name(thing: Any) -> Any:  # noqa: ANN401
 
     Elsewhere by value. A function goes by name only on its way back.
     """
-    if thing.__module__ not in (_MAIN, _MAIN_AGAIN) or _in_main(thing.__qualname__) is not thing:
+    if (
+        thing.__module__ not in (_MAIN, _MAIN_AGAIN)
+        or _pickling.find(_MAIN, thing.__qualname__) is not thing
+    ):
         return NotImplemented
     if thing.__module__ == _MAIN and not isinstance(thing, type):
         return NotImplemented
-    cloudpickle = _cloudpickle()
-    by_value = cloudpickle.dumps(thing) if cloudpickle else None
-    return _from_main, (thing.__qualname__, by_value)
-
-
-def _in_main(name: str) -> Any:  # noqa: ANN401
-    found: Any = sys.modules.get(_MAIN)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
+    return _from_main, (thing.__qualname__, _pickling.by_value(thing))
 
 
 def _from_main(name: str, by_value: bytes | None) -> Any:  # noqa: ANN401
-    found = _in_main(name)
+    found = _pickling.find(_MAIN, name)
     if isinstance(found, type | types.FunctionType):
         return found
     if by_value is None:
         raise AttributeError(f"the main program has no {name!r}")
-    return importlib.import_module("cloudpickle").loads(by_value)
+    return _pickling.from_value(by_value)
 
 
 # What cannot travel ------------------------------------------------------------------------------
@@ -130,7 +115,7 @@ def dumps_job(job: object, pipeline: Pipeline, inputs: dict[str, Any]) -> bytes:
     Raises:
         TypeError: Naming the node, input or cache that cannot travel.
     """
-    if _cloudpickle() is None:
+    if _pickling.cloudpickle() is None:
         _refuse_local_functions(pipeline)
     try:
         return dumps(job, pipeline)

@@ -11,17 +11,12 @@ import pytest
 AWAITED = {
     "dask-batch": "bug: DaskEngine calls a batch node once for each row",
     "daft-options": "default_daft_config of DaftEngine",
-    "digests": "inputs of any class in the cache",
     "generate-code": "DaftEngine.generate_code",
-    "helpers": "helpers and globals in keys",
-    "pickled": "results of any class in the cache",
-    "stateful": "@stateful",
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
     "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
     "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
-    "slotnames": "bug: copying an object changes the digest of its class",
     "surrogate-key": "bug: a str with a lone surrogate is no key of a DiskCache",
     "user-store": "bug: a store of a user is not given what cannot be pickled",
 }
