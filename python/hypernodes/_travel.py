@@ -87,10 +87,8 @@ def _reduce_by_name(thing: Any) -> Any:  # noqa: ANN401
 
     Elsewhere by value. A function goes by name only on its way back.
     """
-    if (
-        thing.__module__ not in (_MAIN, _MAIN_AGAIN)
-        or _pickling.find(_MAIN, thing.__qualname__) is not thing
-    ):
+    held: Any = _pickling.find(_MAIN, thing.__qualname__)
+    if thing.__module__ not in (_MAIN, _MAIN_AGAIN) or held is not thing:
         return NotImplemented
     if thing.__module__ == _MAIN and not isinstance(thing, type):
         return NotImplemented
