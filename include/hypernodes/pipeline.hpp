@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "hypernodes/cache.hpp"
+#include "hypernodes/description.hpp"
 #include "hypernodes/engine.hpp"
 #include "hypernodes/event.hpp"
 #include "hypernodes/node.hpp"
@@ -69,6 +70,8 @@ class Pipeline {
   Node as_node(const NestedOptions& options = {}) const;
 
   const std::string& name() const;
+  /// Inputs with types and defaults, outputs, nodes. Cost: copies names.
+  Description describe() const;
   /// Sorted names that the caller supplies, bound ones too.
   std::vector<std::string> root_inputs() const;
   std::vector<std::string> output_names() const;

@@ -17,7 +17,7 @@ from .library import CppNode
 from .node import HyperNode, Node, output_names
 from .pipeline_node import PipelineNode
 
-__all__ = ["Mismatch", "check_types", "mismatches"]
+__all__ = ["End", "Mismatch", "check_types", "input_ends", "mismatches", "output_end"]
 
 _FIX = "correct the hint that is wrong, or convert in a node between them"
 
@@ -75,9 +75,9 @@ def mismatches(nodes: Sequence[HyperNode]) -> list[Mismatch]:
     for consumer in typed:
         for name in consumer.root_args:
             producer = makers.get(name)
-            if producer is None or (made := _output_of(producer, name)) is None:
+            if producer is None or (made := output_end(producer, name)) is None:
                 continue
-            for taken in _inputs_of(consumer, name):
+            for taken in input_ends(consumer, name):
                 if not ((made.native and taken.native) or satisfiable(made.hint, taken.hint)):
                     found[_mismatch(name, made, taken)] = None
     return list(found)
@@ -88,7 +88,7 @@ def _may_have_hints(node: HyperNode) -> bool:
     return not isinstance(node, Node) or bool(getattr(node.func, "__annotations__", True))
 
 
-def _mismatch(name: str, made: _End, taken: _End) -> Mismatch:
+def _mismatch(name: str, made: End, taken: End) -> Mismatch:
     output, taken_as = made.text or describe(made.hint), taken.text or describe(taken.hint)
     if output == taken_as:  # Two classes of one name.
         output, taken_as = repr(made.hint), repr(taken.hint)
@@ -99,7 +99,7 @@ def _mismatch(name: str, made: _End, taken: _End) -> Mismatch:
 
 
 @dataclass(frozen=True)
-class _End:
+class End:
     """An output or input of a function, as it appears outside of the pipelines around it."""
 
     node: str
@@ -111,17 +111,17 @@ class _End:
     def native(self) -> bool:
         return bool(self.text)
 
-    def mapped(self, container: type) -> _End:
+    def mapped(self, container: type) -> End:
         text = f"list[{self.text}]" if self.text else ""
         return replace(self, hint=GenericAlias(container, (self.hint,)), text=text)
 
-    def within(self, outer: PipelineNode) -> _End:
+    def within(self, outer: PipelineNode) -> End:
         if not outer.name or " in pipeline " in self.node:
             return self
         return replace(self, node=f"{self.node} in pipeline '{outer.name}'")
 
 
-def _output_of(node: HyperNode, name: str) -> _End | None:
+def output_end(node: HyperNode, name: str) -> End | None:
     """What makes the output; None if nothing is known of its type."""
     if isinstance(node, PipelineNode):
         return _output_of_inner(node, name)
@@ -131,22 +131,22 @@ def _output_of(node: HyperNode, name: str) -> _End | None:
     if "return" not in node._hints:
         return None
     hint = output_hints(node._hints["return"], node.output_name)[position]
-    return _End(f"node '{node.name}'", hint)
+    return End(f"node '{node.name}'", hint)
 
 
-def _output_of_inner(node: PipelineNode, name: str) -> _End | None:
+def _output_of_inner(node: PipelineNode, name: str) -> End | None:
     inner_names = {outer: inner for inner, outer in node.output_mapping.items()}
     inner_name = inner_names.get(name, name)
     for inner in node.pipeline._nodes:
         if inner_name in output_names(inner.output_name):
-            made = _output_of(inner, inner_name)
+            made = output_end(inner, inner_name)
             if made is not None and node.map_over:
                 made = made.mapped(list)
             return made and made.within(node)
     return None
 
 
-def _inputs_of(node: HyperNode, name: str) -> Iterator[_End]:
+def input_ends(node: HyperNode, name: str) -> Iterator[End]:
     """What takes the input, of that of which the type is known."""
     if isinstance(node, PipelineNode):
         yield from _inputs_of_inner(node, name)
@@ -155,15 +155,15 @@ def _inputs_of(node: HyperNode, name: str) -> Iterator[_End]:
         position = definition.input_names.index(name)
         yield _native_end(node, definition.input_types[position], _taken_hint)
     elif name in node._hints:
-        yield _End(f"node '{node.name}'", node._hints[name])
+        yield End(f"node '{node.name}'", node._hints[name])
 
 
-def _inputs_of_inner(node: PipelineNode, name: str) -> Iterator[_End]:
+def _inputs_of_inner(node: PipelineNode, name: str) -> Iterator[End]:
     inner_name = node.input_mapping.get(name, name)
     for inner in node.pipeline._nodes:
         if inner_name not in inner.root_args:
             continue
-        for taken in _inputs_of(inner, inner_name):
+        for taken in input_ends(inner, inner_name):
             if name in (node.map_over or []):
                 taken = taken.mapped(Items)
             yield taken.within(node)
@@ -198,8 +198,8 @@ _MADE: dict[str, Any] = {
 _TAKEN: dict[str, Any] = {**_MADE, "int64": int | _Indexable, "float64": float, "struct": Any}
 
 
-def _native_end(node: CppNode, type: _core.Type, hint: Callable[[_core.Type], object]) -> _End:
-    return _End(f"node '{node.name}'", hint(type), str(type))
+def _native_end(node: CppNode, type: _core.Type, hint: Callable[[_core.Type], object]) -> End:
+    return End(f"node '{node.name}'", hint(type), str(type))
 
 
 def _made_hint(type: _core.Type) -> object:

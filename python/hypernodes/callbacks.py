@@ -7,9 +7,9 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["CallbackContext", "PipelineCallback"]
+__all__ = ["CallbackContext", "Event", "PipelineCallback"]
 
 
 class CallbackContext:
@@ -95,13 +95,29 @@ class CallbackContext:
         self._at_end.close()
 
 
+class Event(NamedTuple):
+    """One event, as `on_batch` gets it.
+
+    Attributes:
+        hook: The name of the hook that is called for it otherwise, such as "on_node_end".
+        arguments: What that hook is given, without the context.
+        pipeline_ids: The pipelines it happened in, from the root.
+        item: The item of the map of the last of them; None in a run.
+    """
+
+    hook: str
+    arguments: tuple[Any, ...]
+    pipeline_ids: tuple[str, ...]
+    item: int | None
+
+
 class PipelineCallback:
     """Base of all callbacks: every hook does nothing, so override the ones you need.
 
     Engines call the hooks positionally, in the order of `docs/guide/callbacks.md`; durations are
-    seconds. A subclass need not call `super().__init__()`. One that defines
-    `on_batch(events)` is given events in batches instead of one by one.
-    An exception that a hook raises stops the run.
+    seconds. A subclass need not call `super().__init__()`. One that defines `on_batch(events)` is
+    given lists of `Event` instead, when there are many and when the run is over. An exception that
+    a hook raises stops the run.
 
     >>> class Names(PipelineCallback):
     ...     def on_node_end(self, node_id, outputs, duration, ctx):

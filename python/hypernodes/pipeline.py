@@ -17,6 +17,7 @@ from .node import HyperNode, Node
 from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
+    from ._description import PipelineDescription
     from .cache import Cache
     from .callbacks import PipelineCallback
     from .protocols import Engine
@@ -185,6 +186,27 @@ class Pipeline:
     def graph(self) -> PipelineGraph:
         """How the nodes hang together."""
         return describe(self._nodes, self._native())
+
+    def describe(self) -> PipelineDescription:
+        """Inputs with types and defaults, outputs, nodes; printed, a table of each.
+
+        >>> from hypernodes import node
+        >>> @node("total")
+        ... def add(x: int, y: int = 1) -> int:
+        ...     return x + y
+        >>> print(Pipeline([add]).describe())
+        pipeline
+        inputs
+          x: int  required
+          y: int  default 1
+        outputs
+          total: int  add
+        nodes
+          add  x, y -> total
+        """
+        from ._description import describe_pipeline
+
+        return describe_pipeline(self)
 
     @property
     def last_run(self) -> _core.Statistics | None:

@@ -93,15 +93,17 @@ std::vector<nb::object> arguments_of(const Event& event) {
 }
 
 /// A list of Python callbacks as one callback of the core, so that the context moves once.
-class CallbackList final : public Callback {
+class CallbackList final : public Callback, public std::enable_shared_from_this<CallbackList> {
  public:
   CallbackList(nb::handle callbacks, std::shared_ptr<RunState> state) : state_(std::move(state)) {
     const nb::object base = package_attribute("callbacks", "PipelineCallback");
     for (const nb::handle callback : callbacks) {
       Listener& listener = listeners_.emplace_back();
       listener.callback = object_value(callback.ptr());
+      listener.in_batches = nb::hasattr(callback, "on_batch");
+      any_in_batches_ |= listener.in_batches;
       for (std::size_t kind = 0; kind < kHooks.size(); ++kind) {
-        listener.hears[kind] = overrides(callback, base, kHooks[kind]);
+        listener.hears[kind] = !listener.in_batches && overrides(callback, base, kHooks[kind]);
       }
     }
   }
@@ -119,6 +121,7 @@ class CallbackList final : public Callback {
   struct Listener {
     Value callback;
     std::array<bool, kHooks.size()> hears{};
+    bool in_batches = false;  ///< Told of all events by on_batch.
   };
 
   /// False if `callback` inherits the hook that does nothing.
@@ -154,8 +157,9 @@ class CallbackList final : public Callback {
     const auto kind = static_cast<std::size_t>(event.kind);
     const bool heard = std::any_of(listeners_.begin(), listeners_.end(),
                                    [&](const Listener& listener) { return listener.hears[kind]; });
-    if (!heard) return;
+    if (!heard && !any_in_batches_) return;
     const std::vector<nb::object> arguments = arguments_of(event);
+    if (any_in_batches_) gather(state, event, arguments);
     std::array<PyObject*, 6> call{};
     std::size_t count = 1;
     for (const nb::object& argument : arguments) call[count++] = argument.ptr();
@@ -168,12 +172,50 @@ class CallbackList final : public Callback {
     }
   }
 
+  /// Keeps an event for on_batch, which gets them when they are many, and at the end of the run.
+  void gather(RunState& state, const Event& event, const std::vector<nb::object>& arguments) {
+    constexpr Py_ssize_t kBatch = 1024;
+    const nb::object pending = to_python(pending_);
+    if (PyList_GET_SIZE(pending.ptr()) == 0) {
+      // Also if the run stops before its end.
+      state.context().attr("_call_at_end")(nb::cpp_function([self = weak_from_this()] {
+        if (const auto list = self.lock()) list->hand_over();
+      }));
+    }
+    nb::list given;
+    for (const nb::object& argument : arguments) given.append(argument);
+    nb::list path;
+    for (const Scope* scope = event.scope; scope != nullptr; scope = scope->parent) {
+      path.insert(0, str_of(scope->id));
+    }
+    const nb::object item = event.row < 0 ? nb::none() : number(event.row);
+    check(PyList_Append(pending.ptr(), package_attribute("callbacks", "Event")(
+                                           interned(kHooks[static_cast<std::size_t>(event.kind)]),
+                                           nb::tuple(given), nb::tuple(path), item)
+                                           .ptr()));
+    const bool outermost = event.scope->parent == nullptr;
+    const bool last = event.kind == EventKind::kMapEnd ||
+                      (event.kind == EventKind::kPipelineEnd && event.row < 0);
+    if (PyList_GET_SIZE(pending.ptr()) >= kBatch || (outermost && last)) hand_over();
+  }
+
+  void hand_over() {
+    const nb::object events = to_python(pending_);
+    if (PyList_GET_SIZE(events.ptr()) == 0) return;
+    pending_ = object_value(owned(PyList_New(0)).ptr());
+    for (const Listener& listener : listeners_) {
+      if (listener.in_batches) to_python(listener.callback).attr("on_batch")(events);
+    }
+  }
+
   static void after(RunState& state, const Event& event) {
     if (event.kind == EventKind::kPipelineEnd) state.go_to(event.scope->parent);
   }
 
   std::shared_ptr<RunState> state_;
   std::vector<Listener> listeners_;
+  bool any_in_batches_ = false;
+  Value pending_ = object_value(owned(PyList_New(0)).ptr());  ///< A list of events.
 };
 
 }  // namespace

@@ -595,5 +595,32 @@ TEST(WholeBatchTest, MustReturnAValueForEachRow) {
   }
 }
 
+TEST(DescribeTest, TellsInputsOutputsAndNodes) {
+  const Pipeline pipeline =
+      Pipeline(std::vector<Node>{node<twice>("doubled", {"x"}),
+                                 node("sum", {"doubled", "k", "m"},
+                                      [](std::int64_t a, std::int64_t b, std::int64_t c) {
+                                        return a + b + c;
+                                      })
+                                     .with_default("k", 1)
+                                     .uncached()},
+               "p")
+          .bind({{"m", 5}});
+  std::ostringstream text;
+  text << pipeline.describe();
+  EXPECT_EQ(text.str(),
+            "pipeline p\n"
+            "inputs\n"
+            "  k: int64  default 1\n"
+            "  m: int64  bound to 5\n"
+            "  x: int64  required\n"
+            "outputs\n"
+            "  doubled: int64  twice\n"
+            "  sum: int64      sum\n"
+            "nodes\n"
+            "  twice  x -> doubled\n"
+            "  sum    doubled, k, m -> sum  (never cached)");
+}
+
 }  // namespace
 }  // namespace hypernodes

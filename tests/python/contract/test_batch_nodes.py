@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, double
 from contract.engines import DAFT, DAFT_V2, DASK, SEQUENTIAL
@@ -18,7 +17,7 @@ from hypernodes import Pipeline, node
 
 in_one_call = pytest.mark.parametrize(
     "spec",
-    [SEQUENTIAL.param(), DAFT.param(), DAFT_V2.param(), DASK.param(awaiting("dask-batch"))],
+    [SEQUENTIAL.param(), DAFT.param(), DAFT_V2.param(), DASK.param()],
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import add_ten, chain, double
 from contract.cases.nested import results_of, total
@@ -487,7 +486,6 @@ def test_hooks_run_one_at_a_time(engine):
     assert len(most) == 200
 
 
-@awaiting("on-batch")
 @pytest.mark.parametrize("spec", [spec.param() for spec in ENGINES if not spec.ordered])
 def test_on_batch_gets_every_event(spec):
     class Batches(PipelineCallback):

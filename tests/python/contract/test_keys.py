@@ -118,7 +118,6 @@ SAME = {
 }
 
 
-@awaiting("digests")
 @pytest.mark.parametrize("make", SAME.values(), ids=SAME)
 def test_equal_objects_hit(engine, cache, make):
     assert runs(cache, make(), make(), engine=engine) == 1
@@ -143,18 +142,15 @@ DIFFERENT = {
 }
 
 
-@awaiting("digests")
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
 def test_different_objects_miss(cache, one, other):
     assert runs(cache, one, other, one, other) == 2
 
 
-@awaiting("digests")
 def test_private_attributes_are_run_time_state(cache):
     assert runs(cache, Config(1, private=1), Config(1, private=2)) == 1
 
 
-@awaiting("digests")
 def test_cache_key_stands_for_the_object(cache):
     assert runs(cache, Keyed("k", noise=1), Keyed("k", noise=2)) == 1
 
@@ -168,20 +164,17 @@ class C:
 """
 
 
-@awaiting("digests")
 def test_code_of_the_class_counts(cache):
     one, again, other = (made(CLASS.format(n))["C"] for n in (1, 1, 2))
     assert runs(cache, one(5), again(5), other(5)) == 2
 
 
-@awaiting("digests")
 def test_a_class_as_an_input(cache):
     """By its qualified name and code; its `__cache_key__` is for its objects."""
     one, again, other = (made(CLASS.format(n))["C"] for n in (1, 1, 2))
     assert runs(cache, Keyed, Keyed, one, again, other) == 3
 
 
-@awaiting("digests")
 def test_a_function_as_an_input(cache):
     one, again, other = (made(f"def f(x): return x + {n}")["f"] for n in (1, 1, 2))
     assert runs(cache, one, again, other) == 2
@@ -266,7 +259,6 @@ def test_defaults_and_bound_instances_are_digested_when_the_node_is_made():
     assert Node(scaler.scale, "out").code_hash != first[1]
 
 
-@awaiting("slotnames")
 @pytest.mark.parametrize("use", [copy.copy, pickle.dumps], ids=["copied", "pickled"])
 @pytest.mark.parametrize("base", [object, abc.ABC])
 def test_what_python_keeps_in_a_class_does_not_count(use, base):
@@ -310,7 +302,6 @@ EDITS = [
 ]
 
 
-@awaiting("helpers")
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_helper_counts_in_the_next_run(engine, cache, edit):
     scope = made(CELL)
@@ -324,7 +315,6 @@ def test_an_edited_helper_counts_in_the_next_run(engine, cache, edit):
     assert take() == []
 
 
-@awaiting("helpers")
 def test_an_edited_helper_counts_in_the_next_map(engine, cache):
     scope = made(CELL)
     pipeline = Pipeline([Node(scope["f"], "out")], engine, cache)
@@ -333,7 +323,6 @@ def test_an_edited_helper_counts_in_the_next_map(engine, cache):
     assert pipeline.map({"x": [1, 2]}, "x", outputs="columns") == {"out": [11, 12]}
 
 
-@awaiting("helpers")
 def test_an_edited_helper_of_a_nested_pipeline_counts(engine, cache):
     scope = made(CELL)
     inner = Pipeline([Pipeline([Node(scope["f"], "out")]).as_node()])
@@ -361,7 +350,6 @@ def test_what_the_node_does_not_reach_does_not_count(engine, cache, edit):
     assert take() == [("f",)]
 
 
-@awaiting("helpers")
 def test_an_undone_edit_hits_again(cache):
     scope = made(CELL)
     pipeline = Pipeline([Node(scope["f"], "out")], cache=cache)
@@ -374,7 +362,6 @@ def test_an_undone_edit_hits_again(cache):
 # Results ---------------------------------------------------------------------------------------
 
 
-@awaiting("pickled")
 def test_results_of_any_class_hit_and_are_equal(engine, cache):
     def make(x):
         ran("make")
@@ -387,7 +374,6 @@ def test_results_of_any_class_hit_and_are_equal(engine, cache):
     assert (second["point"], second["set"]) == (first["point"], {Colour.RED})
 
 
-@awaiting("pickled")
 def test_objects_between_nodes_hit_in_another_instance_of_the_store(engine, tmp_path):
     make = Node(lambda x: [ran("make"), Config(x)][1], "config")
     use = Node(lambda config: [ran("use"), config.public][1], "used")

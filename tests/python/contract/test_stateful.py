@@ -9,12 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.common import double
 from hypernodes import Node, Pipeline
-
-pytestmark = awaiting("stateful")
 
 
 def stateful(cls):
@@ -98,7 +95,6 @@ def test_pickles_its_arguments_only():
     assert copy(3) == 7
 
 
-@awaiting("digests")
 def test_key_is_class_and_arguments(engine, cache):
     pipeline = Pipeline([Node(scale, "out")], engine, cache)
     for factor in (2, 3, 2):
@@ -106,7 +102,6 @@ def test_key_is_class_and_arguments(engine, cache):
     assert [call for call in take() if call[0] == "scale"] == [("scale", 1)] * 2
 
 
-@awaiting("digests")
 def test_key_covers_the_code_of_the_class(cache):
     source = "class C:\n    def __call__(self, x): return x + {}"
     results = []
@@ -118,7 +113,6 @@ def test_key_covers_the_code_of_the_class(cache):
     assert results == [2, 3]
 
 
-@awaiting("digests")
 def test_a_hit_does_not_make_it(engine, cache):
     pipeline = Pipeline([Node(scale, "out")], engine, cache)
     pipeline.run({"x": 1, "model": stateful(Model)(2)})
@@ -127,7 +121,6 @@ def test_a_hit_does_not_make_it(engine, cache):
     assert take() == []
 
 
-@awaiting("digests")
 def test_its_cache_key_stands_for_it(cache):
     class Keyed(Model):
         def __cache_key__(self):

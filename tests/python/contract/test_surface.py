@@ -12,7 +12,6 @@ import sys
 import pytest
 
 import hypernodes
-from contract.awaited import awaiting
 from hypernodes import DiskCache, Pipeline, SeqEngine, SequentialEngine
 
 PATHS = {
@@ -38,7 +37,7 @@ FOUND = [(module, name) for module, names in PATHS.items() for name in names.spl
     ("module", "name"),
     [
         *FOUND,
-        pytest.param("hypernodes", "stateful", marks=awaiting("stateful")),
+        ("hypernodes", "stateful"),
     ],
 )
 def test_import_path(module, name):

@@ -22,13 +22,7 @@ pytestmark = pytest.mark.daft
 ENGINES = list(programs.engines())
 # What runs although everything is cached.
 ALWAYS = {"retrieval": {}, "documents": {}, "etl": {"extract": 12, "write": 12}}
-# Until Pydantic and stateful values have keys and records, their nodes run every time.
-pending = pytest.mark.xfail(strict=True, reason="pickled results")
-WARM = [
-    pytest.param("retrieval", marks=pending),
-    pytest.param("documents", marks=pending),
-    "etl",
-]
+WARM = ["retrieval", "documents", "etl"]
 
 
 @pytest.fixture(scope="session")
