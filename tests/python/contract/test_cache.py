@@ -343,8 +343,8 @@ def test_what_cannot_be_encoded_runs_uncached_in_a_store_of_a_user_too(engine):
 
     pipeline = Pipeline([Node(make, "made")], engine, Simple())
     with pytest.warns(UncachedWarning, match="node 'make' is not cached"):
-        for _ in range(2):
-            assert type(pipeline.run({"x": 1})["made"]) is Local
+        made = [pipeline.run({"x": 1})["made"] for _ in range(2)]
+    assert [type(each) for each in made] == [Local, Local]
     assert take() == [("make",), ("make",)]
 
 
