@@ -10,6 +10,14 @@ namespace hypernodes::python {
 
 nb::object new_record(const Plan& plan) { return owned(PyDict_Copy(plan.record.ptr())); }
 
+nb::object record_of(const Plan& plan, const std::vector<Value>& outputs) {
+  nb::object record = new_record(plan);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    set_output(record, plan.outputs[i], to_python(outputs[i]).ptr());
+  }
+  return record;
+}
+
 Shape shape_of(std::string_view outputs) {
   if (outputs == "records") return Shape::kRecords;
   if (outputs == "columns") return Shape::kColumns;

@@ -22,6 +22,9 @@ Shape shape_of(std::string_view outputs);
 /// `outputs` has the pieces of each output of `plan`, cut at the same rows. Frees each when done.
 nb::object shaped(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows, Shape shape);
 
+/// The record of one row.
+nb::object record_of(const Plan& plan, const std::vector<Value>& outputs);
+
 /// A new record of `plan`, to be filled: has the names in order. Cost: copies a dict.
 nb::object new_record(const Plan& plan);
 inline void set_output(const nb::object& record, const Plan::Output& output, PyObject* value) {

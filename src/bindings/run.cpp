@@ -221,11 +221,7 @@ nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
     if (failure) raise_failure(*failure);
     session.warn();
   }
-  nb::object record = new_record(*plan);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    set_output(record, plan->outputs[i], to_python(outputs[i]).ptr());
-  }
-  return record;
+  return record_of(*plan, outputs);
 }
 
 nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
