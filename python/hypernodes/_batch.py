@@ -31,7 +31,7 @@ def required(module: str, what: str) -> Any:  # noqa: ANN401
         return importlib.import_module(module)
     except ImportError as error:
         raise DependencyMissingError(
-            f"{what} needs {module}", fix=f"pip install {module}"
+            f"{what} requires '{module}'", fix=f"pip install {module}"
         ) from error
 
 

@@ -102,7 +102,7 @@ class DualNode(Node[..., Any]):
             TypeError: If the parameters differ, or a function is async.
             DependencyMissingError: Without pyarrow (an ImportError).
         """
-        required("pyarrow", "DualNode")
+        required("pyarrow", "DualNode batch execution")
         super().__init__(singular, output_name, cache)
         for ending in _SINGULAR_ENDINGS:
             self._name = self._name.removesuffix(ending) or self._name

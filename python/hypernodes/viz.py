@@ -237,6 +237,10 @@ def _path(path: Path, suffix: str, by_dot: bool) -> Path:
     return path.with_name(path.name + suffix)
 
 
+# Kept for existing code: inputs are never grouped, mappings always shown.
+_WITHOUT_EFFECT = ("group_inputs", "show_mapping_labels")
+
+
 def _theme(style: str | GraphvizTheme, changes: Mapping[str, Any]) -> GraphvizTheme:
     theme = style
     if not isinstance(theme, GraphvizTheme):
@@ -246,6 +250,7 @@ def _theme(style: str | GraphvizTheme, changes: Mapping[str, Any]) -> GraphvizTh
                 fix=f"use one of {list(DESIGN_STYLES)}, or a GraphvizTheme",
             )
         theme = DESIGN_STYLES[style]
+    changes = {name: value for name, value in changes.items() if name not in _WITHOUT_EFFECT}
     unknown = [name for name in changes if name not in _DEFAULT]
     if unknown:
         raise PlanError(

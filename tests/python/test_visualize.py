@@ -465,3 +465,8 @@ def test_names_are_exported_and_loaded_when_they_are_used():
         "hypernodes.GraphvizTheme; assert 'graphviz' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_options_of_existing_code_are_accepted():
+    plain = Pipeline([Node(lambda x: x, "y")])
+    assert plain.visualize(group_inputs=True, show_mapping_labels=False) == plain.visualize()
