@@ -11,10 +11,8 @@ import pickle
 
 __all__ = ["dumps", "loads"]
 
-# What another process has under these names is another module.
-_MAIN = ("__main__", "__mp_main__")
-
-loads = pickle.loads
+# What a child process of multiprocessing calls the main module.
+_CHILDS_MAIN = "__mp_main__"
 
 
 def dumps(value: object) -> bytes | str:
@@ -26,28 +24,25 @@ def dumps(value: object) -> bytes | str:
         else f"{kind.__module__}.{kind.__qualname__}"
     )
     try:
-        data = pickle.dumps(value, protocol=5)
-        # A name in a pickle is text in it, too, so nothing escapes this quick look.
-        if any(module.encode() in data for module in _MAIN):
-            _Names(io.BytesIO(data)).load()
-    except _MainError as error:
-        return (
-            f"its result, of type {name}, holds {error}, which other processes cannot import; "
-            "define it in a module"
-        )
+        return pickle.dumps(value, protocol=5)
     except Exception as error:
         return f"its result, of type {name}, cannot be pickled ({type(error).__name__})"
-    return data
 
 
-class _MainError(Exception):
-    """A pickle refers to the module that happens to be the main one."""
+def loads(data: bytes) -> object:
+    """Opens a pickle.
+
+    Raises:
+        Exception: Whatever pickle makes of a class that is not what it was, or not there.
+    """
+    # A name in a pickle is text in it, too, so nothing escapes this quick look.
+    if _CHILDS_MAIN.encode() in data:
+        return _FromChild(io.BytesIO(data)).load()
+    return pickle.loads(data)
 
 
-class _Names(pickle.Unpickler):
-    """Opens a pickle that was just made here, and refuses names of the main module."""
+class _FromChild(pickle.Unpickler):
+    """Looks for classes of a child's main module in the main module."""
 
     def find_class(self, module: str, name: str) -> object:
-        if module in _MAIN:
-            raise _MainError(f"{module}.{name}")
-        return super().find_class(module, name)
+        return super().find_class("__main__" if module == _CHILDS_MAIN else module, name)

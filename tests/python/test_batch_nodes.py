@@ -112,7 +112,9 @@ def test_functions_with_other_parameters_and_async_ones_are_refused() -> None:
 
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(DependencyMissingError, match="DualNode batch execution requires 'pyarrow'") as caught:
+    with pytest.raises(
+        DependencyMissingError, match="DualNode batch execution requires 'pyarrow'"
+    ) as caught:
         DualNode("y", lambda x: x, lambda x: x)
     assert isinstance(caught.value, ImportError)
     assert "pip install pyarrow" in str(caught.value)

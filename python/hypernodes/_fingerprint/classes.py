@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from .digest import NoIdentityError, mix, text
+from .origin import module_of
 
 
 class Digest(Protocol):
@@ -78,7 +79,7 @@ def class_digest(digest: Digest, cls: type) -> bytes:
     try:
         return mix(
             "class",
-            text(cls.__module__),
+            text(module_of(cls)),
             text(cls.__qualname__),
             *map(digest, cls.__bases__),
             digest(_metaclass(cls)),

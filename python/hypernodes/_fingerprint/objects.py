@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from . import classes
 from .digest import NoIdentityError, mix, text
-from .origin import is_user_code
+from .origin import is_user_code, module_of
 
 _PACKAGE = __name__.partition(".")[0]
 # CPython: Py_TPFLAGS_HEAPTYPE, Py_TPFLAGS_MANAGED_DICT
@@ -129,7 +129,7 @@ def own_key(digest: classes.Digest, value: Any) -> bytes | None:  # noqa: ANN401
             f"{cls.__qualname__}.__cache_key__() raised {type(error).__name__}: {error}"
         ) from error
     try:
-        return mix("cache key", text(cls.__module__), text(cls.__qualname__), digest(key))
+        return mix("cache key", text(module_of(cls)), text(cls.__qualname__), digest(key))
     except NoIdentityError as error:
         raise NoIdentityError(f"{error} in {cls.__qualname__}.__cache_key__()") from None
 
@@ -152,7 +152,7 @@ def _class_digest(digest: classes.Digest, cls: type) -> bytes:
         return known
     if is_user_code(cls.__module__):
         return digest(cls)
-    return mix("class name", text(cls.__module__), text(cls.__qualname__))
+    return mix("class name", text(module_of(cls)), text(cls.__qualname__))
 
 
 def _state(value: Any, layout: _Layout) -> dict[str, Any]:  # noqa: ANN401

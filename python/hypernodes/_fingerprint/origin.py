@@ -76,6 +76,12 @@ def _distributions() -> dict[str, list[str]]:
     return dict(importlib.metadata.packages_distributions())
 
 
+def module_of(thing: object) -> str:
+    """The name of the module of a class or function; a child process calls the main one otherwise."""
+    name = getattr(thing, "__module__", None) or ""
+    return "__main__" if name == "__mp_main__" else str(name)
+
+
 def reference(found: object) -> bytes | None:
     """Returns the digest of an importable thing of a library: its name and the library's version.
 

@@ -12,7 +12,7 @@ from . import values
 from .digest import NoIdentityError, mix, text
 from .imports import imported_files
 from .names import SINKS, Use, names_in
-from .origin import is_user_code, version_of
+from .origin import is_user_code, module_of, version_of
 from .snapshot import Snapshot
 
 
@@ -30,7 +30,7 @@ def dependencies(function: object, snapshot: Snapshot) -> Iterator[tuple[str, by
     waiting = [function]
     while waiting:
         for found in _functions(waiting.pop(), seen):
-            where = found.__module__ or ""
+            where = module_of(found)
             for name, value in _reads(found, snapshot):
                 try:
                     digest = values.Digester()(value)
