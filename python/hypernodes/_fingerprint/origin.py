@@ -77,7 +77,7 @@ def _distributions() -> dict[str, list[str]]:
 
 
 def module_of(thing: object) -> str:
-    """The name of the module of a class or function; a child process calls the main one otherwise."""
+    """The module of a class or function; a child process has another name for the main one."""
     name = getattr(thing, "__module__", None) or ""
     return "__main__" if name == "__mp_main__" else str(name)
 
