@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import GenericAlias
@@ -11,6 +10,7 @@ from typing import Any, Union, final
 
 from . import _core
 from ._types import Items, describe, output_hints, satisfiable
+from ._warnings import warn
 from .exceptions import TypeError as PipelineTypeError
 from .exceptions import TypeWarning
 from .library import CppNode
@@ -49,7 +49,7 @@ class Mismatch:
 
 
 def check_types(nodes: Sequence[HyperNode], pipeline: str | None, strict: bool) -> None:
-    """Warns of each mismatch, at the caller's caller.
+    """Warns of each mismatch, at the line that builds the pipeline.
 
     Raises:
         TypeError: Instead, if `strict`; it names them all.
@@ -60,7 +60,7 @@ def check_types(nodes: Sequence[HyperNode], pipeline: str | None, strict: bool) 
         raise PipelineTypeError("\n".join(map(str, found)), where, _FIX)
     for mismatch in found:
         text = f"{mismatch}\n  fix:   {_FIX}; strict_types=True makes this an error"
-        warnings.warn(text, TypeWarning, stacklevel=3)
+        warn(text, TypeWarning)
 
 
 def mismatches(nodes: Sequence[HyperNode]) -> list[Mismatch]:

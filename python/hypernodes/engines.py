@@ -66,6 +66,7 @@ class NativeEngine:
         callbacks = pipeline.callbacks or self._callbacks or None
         if callbacks:
             self._check_callbacks(callbacks)
+        pipeline._check_inner_callbacks(self)
         return cache, callbacks
 
     def _prepared(

@@ -114,4 +114,4 @@ class TypeWarning(UserWarning):
 
 
 class UncachedWarning(UserWarning):
-    """A node runs uncached although there is a cache; says why. Told once for each pipeline."""
+    """A node runs uncached although there is a cache; says why. Each pipeline tells it once."""

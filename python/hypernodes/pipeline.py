@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
+import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _changes, _core
 from ._graph import PipelineGraph, describe
 from ._type_check import check_types
-from .engines import SeqEngine
+from .engines import NativeEngine, SeqEngine
 from .exceptions import TypeError as PipelineTypeError
 from .node import HyperNode, Node
 from .pipeline_node import PipelineNode
@@ -50,6 +52,7 @@ class Pipeline:
     _quick: int  # equals _seen if a run without a cache need not look at anything
     _readers: list[Node[..., Any]]
     _caches_inside: bool
+    _callbacks_inside: bool
     _built_from: tuple[str | None, list[_core.Node]] | None
     _graph: _core.Graph
     _last_runs: _core.LastRuns
@@ -79,8 +82,10 @@ class Pipeline:
             DependencyError: If two nodes make one name (a ValueError, too).
             CycleError: If nodes need each other in a circle.
             TypeError: If a C++ output does not fit the C++ input that it feeds, or with
-                `strict_types` no value can be of the types of an output and of an input it feeds.
+                `strict_types` no value can be of the types of an output and of an input it feeds;
+                for a node or an engine that is none.
         """
+        _check_engine(engine)
         self.nodes = nodes
         self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
         self._nodes = [_as_node(node) for node in nodes]
@@ -115,6 +120,7 @@ class Pipeline:
 
     @engine.setter
     def engine(self, engine: Engine | None) -> None:
+        _check_engine(engine)
         self._engine = engine
         self._changed()
 
@@ -139,7 +145,11 @@ class Pipeline:
         self._changed()
 
     def with_engine(self, engine: Engine | None) -> Self:
-        """Sets the engine and returns this pipeline."""
+        """Sets the engine and returns this pipeline.
+
+        Raises:
+            TypeError: If it has not the methods `run` and `map`.
+        """
         self.engine = engine
         return self
 
@@ -254,7 +264,9 @@ class Pipeline:
             if cache is None and output_name is None and self._quick == _changes.current:
                 return self._graph.run(inputs, None, None, callbacks)
             graph = self._native(output_name, cached=cache is not None)
+            self._check_inner_callbacks(chosen)
             return graph.run(inputs, output_name, cache, callbacks)
+        _check_engine(engine)
         merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
@@ -285,6 +297,8 @@ class Pipeline:
         Raises:
             PlanError: As for run, and for lists of unequal length.
         """
+        if engine is not None:
+            _check_engine(engine)
         merged = self._checked(inputs, output_name, kwargs)
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
         chosen: Any = self.engine if engine is None else engine
@@ -300,6 +314,10 @@ class Pipeline:
         cache: bool = True,
     ) -> PipelineNode:
         """This pipeline as a node of another.
+
+        If others of that pipeline take some of the node's outputs, only what those need runs: a
+        node inside that is run for its effects (`cache=False`, say) is then left out, unless
+        somebody takes an output of it, too.
 
         Args:
             input_mapping: {outer name: inner name}; names left out stay.
@@ -355,6 +373,23 @@ class Pipeline:
         cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
         return cache, self._callbacks or getattr(engine, "callbacks", None) or None
 
+    def _check_inner_callbacks(self, engine: Engine | NativeEngine) -> None:
+        """Raises PlanError if callbacks set inside do not go with what runs that pipeline.
+
+        Args:
+            engine: What runs this one, and those inside that have no engine of their own.
+        """
+        if not self._callbacks_inside:
+            return
+        for node in self._nodes:
+            if isinstance(node, PipelineNode):
+                inner = node.pipeline
+                runs = engine if inner._engine is None else inner._engine
+                callbacks = inner._own_settings()[1]
+                if callbacks and isinstance(runs, NativeEngine):
+                    runs._check_callbacks(callbacks)
+                inner._check_inner_callbacks(runs)
+
     def _checked(
         self,
         inputs: Mapping[str, Any] | None,
@@ -399,9 +434,16 @@ class Pipeline:
             self._graph = _core.Graph(built_from[1], self._name or "", self.id, self._last_runs)
             self._built_from = built_from
         self._readers = [reader for node in self._nodes for reader in node._readers()]
-        self._caches_inside = any(map(_keeps, self._nodes))
+        inside = [node.pipeline for node in self._nodes if isinstance(node, PipelineNode)]
+        settings = [pipeline._own_settings() for pipeline in inside]
+        self._caches_inside = any(cache is not None for cache, _ in settings) or any(
+            pipeline._caches_inside for pipeline in inside
+        )
+        self._callbacks_inside = any(callbacks for _, callbacks in settings) or any(
+            pipeline._callbacks_inside for pipeline in inside
+        )
         self._seen = seen
-        self._quick = -1 if self._caches_inside else seen
+        self._quick = -1 if self._caches_inside or self._callbacks_inside else seen
 
     def __cache_key__(self) -> tuple[Any, ...]:
         """What counts in keys where a function reads this pipeline: its code and what is bound."""
@@ -416,6 +458,7 @@ class Pipeline:
         self._seen = self._quick = -1
         self._readers = []
         self._caches_inside = False
+        self._callbacks_inside = False
         self._built_from = None
         self._last_runs = _core.LastRuns()
 
@@ -424,14 +467,15 @@ class Pipeline:
         parts = [f"name={self._name!r}"] if self._name else []
         parts.append(f"nodes={len(self._nodes)}")
         if self._bound:
-            parts.append(f"bound=[{', '.join(f'{k}={v!r}' for k, v in self._bound.items())}]")
+            bound = (f"{name}={_short(value)}" for name, value in self._bound.items())
+            parts.append(f"bound=[{', '.join(bound)}]")
         if self.unfulfilled_args:
             parts.append(f"needs=[{', '.join(self.unfulfilled_args)}]")
         return f"Pipeline({', '.join(parts)})"
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
-        native = {"_seen", "_quick", "_readers", "_caches_inside"}
+        native = {"_seen", "_quick", "_readers", "_caches_inside", "_callbacks_inside"}
         native |= {"_built_from", "_graph", "_last_runs"}
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
@@ -450,17 +494,36 @@ def _as_node(node: HyperNode | Pipeline) -> HyperNode:
         return node.as_node()
     if isinstance(node, HyperNode):
         return node
-    raise PipelineTypeError(
-        f"A pipeline is made of nodes, got {type(node).__name__}",
-        fix="decorate functions with @node",
-    )
+    if inspect.isroutine(node):
+        fix = "decorate the function with @node"
+    elif callable(node):
+        fix = 'for a callable object, say Node(obj, "name"), with the name of its output'
+    else:
+        fix = "pass what @node, Node(...) or Pipeline(...) gives"
+    raise PipelineTypeError(f"A pipeline is made of nodes, got {type(node).__name__}", fix=fix)
 
 
-def _keeps(node: HyperNode) -> bool:
-    """Whether a pipeline inside, at any depth, has a cache of its own."""
-    if not isinstance(node, PipelineNode):
-        return False
-    return node.pipeline._own_settings()[0] is not None or node.pipeline._caches_inside
+def _check_engine(engine: object) -> None:
+    """Raises TypeError for what can be no engine; None is no engine of its own."""
+    if engine is None:
+        return
+    methods = (getattr(engine, name, None) for name in ("run", "map"))
+    if isinstance(engine, type) or not all(map(callable, methods)):
+        raise PipelineTypeError(
+            f"An engine is an object with the methods run and map, got {_short(engine)}",
+            fix="pass one, such as SeqEngine(), DaftEngine() or DaskEngine()",
+        )
+
+
+_REPR_LENGTH = 40
+_reprs = reprlib.Repr()
+_reprs.maxstring = _reprs.maxother = _REPR_LENGTH
+
+
+def _short(value: object) -> str:
+    """A value's repr, cut where it gets long."""
+    text = _reprs.repr(value)
+    return text if len(text) <= _REPR_LENGTH else f"{text[: _REPR_LENGTH - 3]}..."
 
 
 def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:

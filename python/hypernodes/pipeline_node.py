@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
-from .exceptions import DependencyError, PlanError
+from .exceptions import PlanError
 from .node import HyperNode, Node
 
 if TYPE_CHECKING:
@@ -56,18 +56,7 @@ class PipelineNode(HyperNode):
         self._own_name = name
         self._cache = bool(cache)
         self._built: tuple[tuple[Any, ...], tuple[Any, ...], _core.Node] | None = None
-        self._check_inputs()
         self._definition()
-
-    def _check_inputs(self) -> None:
-        known = self.pipeline.graph.root_args
-        for outer, inner in self.input_mapping.items():
-            if inner not in known:
-                raise DependencyError(
-                    f"'{inner}' in input_mapping is no input of the pipeline",
-                    where=f"input_mapping={{'{outer}': '{inner}'}}",
-                    fix=f"its inputs are {known}",
-                )
 
     @property
     def name(self) -> str | None:

@@ -79,10 +79,17 @@ nb::object tuple_of(const std::vector<nb::object>& values) {
   return tuple;
 }
 
-/// A signature is a key as it is; any other text stands for one.
-Digest key_of(const std::string& text) {
-  Digest key;
-  return Digest::parse(text, &key) ? key : Digest::of_bytes("hypernodes text key\n" + text);
+/// A signature is a key as it is; any other text stands for one. Throws: TypeError for no text.
+Digest key_of(nb::handle key) {
+  if (!PyUnicode_Check(key.ptr())) {
+    throw TypeError("A key of a cache is a str, got " + type_text(key), "DiskCache",
+                    "use a signature, or any other text");
+  }
+  const nb::object bytes = owned(PyUnicode_AsEncodedString(key.ptr(), "utf-8", "surrogatepass"));
+  const std::string text(PyBytes_AS_STRING(bytes.ptr()),
+                         static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr())));
+  Digest digest;
+  return Digest::parse(text, &digest) ? digest : Digest::of_bytes("hypernodes text key\n" + text);
 }
 
 /// A copy of the record of `key`, which only this process can write to; empty if there is none.
@@ -93,7 +100,7 @@ std::string record_of(DiskCache& cache, const Digest& key) {
   return bytes;
 }
 
-bool has_key(DiskCache& self, const std::string& key) {
+bool has_key(DiskCache& self, nb::handle key) {
   const Digest digest = key_of(key);
   const std::string bytes = record_of(self, digest);
   const std::string_view secret =
@@ -101,7 +108,7 @@ bool has_key(DiskCache& self, const std::string& key) {
   return parse_record(digest, bytes, secret).has_value();
 }
 
-nb::object get_key(DiskCache& self, const std::string& key) {
+nb::object get_key(DiskCache& self, nb::handle key) {
   const Digest digest = key_of(key);
   const std::string bytes = record_of(self, digest);
   bool several = false;
@@ -110,12 +117,13 @@ nb::object get_key(DiskCache& self, const std::string& key) {
   return several ? tuple_of(values) : values.front();
 }
 
-void put_key(DiskCache& self, const std::string& key, nb::handle value) {
+void put_key(DiskCache& self, nb::handle key, nb::handle value) {
   const Digest digest = key_of(key);
   const nb::object one = nb::borrow(value);
   std::string bytes, why;
   if (!make_record(digest, {&one, 1}, *self.pickle_key(), bytes, &why)) {
-    throw TypeError("The cache cannot store " + type_text(value) + ": " + why, "key '" + key + "'",
+    throw TypeError("The cache cannot store " + type_text(value) + ": " + why,
+                    "key " + std::string(text_of(nb::repr(key))),
                     "put data, or objects that pickle in a cache that allows it");
   }
   const std::string_view record = bytes;
@@ -245,9 +253,9 @@ void bind_caches(nb::module_& module) {
             new (self) DiskCache(path, options);
           },
           nb::arg("path"), nb::arg("allow_pickle"), nb::arg("pickle_key").none())
-      .def("has", has_key, nb::arg("key"))
-      .def("get", get_key, nb::arg("key"))
-      .def("put", put_key, nb::arg("key"), nb::arg("value").none())
+      .def("has", has_key, nb::arg("key").none())
+      .def("get", get_key, nb::arg("key").none())
+      .def("put", put_key, nb::arg("key").none(), nb::arg("value").none())
       .def("clear", &DiskCache::clear, nb::call_guard<nb::gil_scoped_release>())
       .def("flush", &DiskCache::flush, nb::call_guard<nb::gil_scoped_release>())
       .def("__len__", &DiskCache::size)

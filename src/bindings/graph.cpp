@@ -66,11 +66,10 @@ std::shared_ptr<PythonGraph> PythonGraph::overridden(std::vector<std::string> na
 }
 
 void PythonGraph::warn(const std::vector<std::string>& texts) {
-  constexpr Py_ssize_t kCallerOfRun = 2;
   for (const std::string& text : texts) {
-    if (!warned_.insert(text).second) continue;
+    if (!last_runs_->is_new(text)) continue;
     const nb::object category = package_attribute("exceptions", "UncachedWarning");
-    check(PyErr_WarnEx(category.ptr(), text.c_str(), kCallerOfRun));
+    package_attribute("_warnings", "warn")(str_of(text), category);
   }
 }
 

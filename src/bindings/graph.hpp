@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -51,7 +50,8 @@ class PythonGraph : public std::enable_shared_from_this<PythonGraph> {
   /// The plan for None, a name or a sequence of names. Throws: PlanError for unknown ones.
   const std::shared_ptr<const Plan>& plan(nb::handle output_name);
   LastRuns& last_runs() { return *last_runs_; }
-  /// Tells each new text as a Python warning. Throws: nb::python_error if that is an error.
+  /// Tells each text that is new to the pipeline as a Python warning, at the line that called into
+  /// the package. Throws: nb::python_error if that is an error.
   void warn(const std::vector<std::string>& texts);
 
  private:
@@ -64,7 +64,6 @@ class PythonGraph : public std::enable_shared_from_this<PythonGraph> {
   std::shared_ptr<const Plan> all_;
   std::unordered_map<std::string, std::shared_ptr<const Plan>> plans_;
   std::shared_ptr<LastRuns> last_runs_;  ///< The pipeline's, whose graphs come and go.
-  std::set<std::string> warned_;
   std::unordered_map<std::string, std::shared_ptr<PythonGraph>> variants_;
 };
 

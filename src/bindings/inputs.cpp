@@ -21,6 +21,14 @@ PyObject* find(const nb::dict& inputs, const nb::object& name) {
   return value;
 }
 
+std::vector<std::string> names_of(const nb::dict& inputs) {
+  std::vector<std::string> names;
+  for (const auto [name, value] : inputs) {
+    if (PyUnicode_Check(name.ptr())) names.emplace_back(text_of(name));
+  }
+  return names;
+}
+
 Column objects(const nb::object& items) {
   const Py_ssize_t count = PyTuple_GET_SIZE(items.ptr());
   std::vector<Value> values;
@@ -133,12 +141,14 @@ Value fitted(const Plan::Root& root, PyObject* value) {
 }
 
 void require_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs) {
-  hypernodes::require_inputs(*graph.graph(), plan.selection, [&](int slot) {
+  const auto given = [&](int slot) {
     for (const Plan::Root& root : plan.roots) {
       if (root.slot == slot) return find(inputs, root.name) != nullptr;
     }
     return false;
-  });
+  };
+  hypernodes::require_inputs(*graph.graph(), plan.selection, given,
+                             [&] { return names_of(inputs); });
 }
 
 GraphInputs run_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs) {
@@ -175,7 +185,8 @@ MapInputs map_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict&
   for (const std::string& name : over) {
     if (find(inputs, str_of(name)) == nullptr) {
       throw PlanError("Parameter '" + name + "' in map_over not found in inputs",
-                      where(graph, over), "name inputs that the map is given");
+                      where(graph, over),
+                      "name inputs that the map is given" + suggestion(name, names_of(inputs)));
     }
   }
   MapInputs out;

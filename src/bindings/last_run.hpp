@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "bindings/python.hpp"
@@ -12,7 +14,8 @@ namespace hypernodes::python {
 
 struct Plan;
 
-/// What the last run or map of a pipeline did, in each thread. Threads: REQUIRES the lock.
+/// What the last run or map of a pipeline did, in each thread, and what its callers were warned of.
+/// Threads: REQUIRES the lock.
 class LastRuns {
  public:
   /// After the fast way, which does not count: every node of the plan ran for each row.
@@ -20,6 +23,8 @@ class LastRuns {
   void set(Statistics statistics);
   /// Of this thread; None if there is none.
   nb::object get() const;
+  /// True the first time that it is asked of this warning.
+  bool is_new(const std::string& warning) { return told_.insert(warning).second; }
 
  private:
   struct Entry {
@@ -32,6 +37,7 @@ class LastRuns {
   Entry& mine();
 
   std::vector<Entry> entries_;
+  std::set<std::string> told_;
 };
 
 void bind_statistics(nb::module_& module);

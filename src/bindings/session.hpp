@@ -46,8 +46,10 @@ class Session {
 
   const std::shared_ptr<RunContext>& context() { return context_; }
   const std::shared_ptr<RunState>& state() { return state_; }
-  /// Tells the run's warnings as Python warnings.
-  void warn() { graph_.warn(context_->statistics().warnings); }
+  /// Tells the run's warnings as Python warnings; those of a run inside another are the other's.
+  void warn() {
+    if (around_ == nullptr) graph_.warn(context_->statistics().warnings);
+  }
 
  private:
   PythonGraph& graph_;

@@ -140,16 +140,53 @@ std::vector<std::string> missing_inputs(const Graph& graph, const Selection& sel
   return missing;
 }
 
+namespace {
+
+/// Why `missing` may have been expected to be there: a pipeline inside makes it and keeps it.
+std::string made_inside(const Graph& graph, const std::string& missing) {
+  for (const Graph::Step& step : graph.steps()) {
+    const auto& nested = step.node.definition().nested;
+    if (nested == nullptr) continue;
+    const std::string pipeline = "; the nested pipeline '" + step.node.name() + "' makes '";
+    const std::vector<std::string>& inner = nested->selection.output_names;
+    const auto renamed = std::find(inner.begin(), inner.end(), missing);
+    if (renamed != inner.end()) {
+      const auto place = static_cast<std::size_t>(renamed - inner.begin());
+      return pipeline + missing + "', but maps it out as '" + step.node.outputs()[place].name + "'";
+    }
+    if (nested->graph->slot(missing) >= nested->graph->root_count()) {
+      return pipeline + missing + "' inside but does not map it out: add it to output_mapping";
+    }
+    std::string deeper = made_inside(*nested->graph, missing);
+    if (!deeper.empty()) return deeper;
+  }
+  return {};
+}
+
+/// Which name nothing reads may be a slip of `missing`.
+std::string misspelt(const Graph& graph, const std::string& missing,
+                     std::vector<std::string> names) {
+  std::erase_if(names, [&](const std::string& name) { return graph.slot(name) >= 0; });
+  const std::string* const slip = close_match(missing, names);
+  return slip == nullptr ? "" : "; no node takes '" + *slip + "': did you mean '" + missing + "'?";
+}
+
+}  // namespace
+
 void require_inputs(const Graph& graph, const Selection& selection,
-                    const std::function<bool(int)>& given) {
+                    const std::function<bool(int)>& given,
+                    const std::function<std::vector<std::string>()>& names) {
   const std::vector<std::string> missing = missing_inputs(graph, selection, given);
   if (missing.empty()) return;
   const std::vector<std::string> required =
       missing_inputs(graph, selection, [](int) { return false; });
+  std::string fix = "pass them, bind them, or give the parameters defaults";
+  for (const std::string& name : missing) {
+    fix += made_inside(graph, name) + misspelt(graph, name, names());
+  }
   throw PlanError("Missing required input(s): " + quoted_list(missing) +
                       ". Required inputs: " + quoted_list(required),
-                  graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
-                  "pass them, bind them, or give the parameters defaults");
+                  graph.name().empty() ? "" : "pipeline '" + graph.name() + "'", fix);
 }
 
 }  // namespace hypernodes

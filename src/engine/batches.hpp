@@ -51,8 +51,10 @@ std::optional<Failure> run_batch_of_one(const Graph& graph, const Selection& sel
 /// Names of the inputs that `selection` needs and `given(slot)` lacks, sorted.
 std::vector<std::string> missing_inputs(const Graph& graph, const Selection& selection,
                                         const std::function<bool(int)>& given);
-/// Throws: PlanError in the words of the contract if anything is missing.
+/// Throws: PlanError in the words of the contract if anything is missing. `names()`, asked for then
+/// only, are those of all values that are there, of use or not.
 void require_inputs(const Graph& graph, const Selection& selection,
-                    const std::function<bool(int)>& given);
+                    const std::function<bool(int)>& given,
+                    const std::function<std::vector<std::string>()>& names);
 
 }  // namespace hypernodes

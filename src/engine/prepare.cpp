@@ -6,14 +6,22 @@
 
 #include "hypernodes/error.hpp"
 #include "hypernodes/pipeline.hpp"
+#include "values/text.hpp"
 
 namespace hypernodes {
 namespace {
 
+using Given = std::vector<std::pair<std::string, const Value*>>;
+
+std::vector<std::string> names_of(const Given& given) {
+  std::vector<std::string> names;
+  for (const auto& item : given) names.push_back(item.first);
+  return names;
+}
+
 /// Bound inputs under given ones under overrides, in the order of first mention.
-std::vector<std::pair<std::string, const Value*>> merge(const Inputs& bound, const Inputs& given,
-                                                        const Inputs& overrides) {
-  std::vector<std::pair<std::string, const Value*>> merged;
+Given merge(const Inputs& bound, const Inputs& given, const Inputs& overrides) {
+  Given merged;
   for (const Inputs* inputs : {&bound, &given, &overrides}) {
     for (const auto& [name, value] : inputs->items()) {
       const auto entry = std::find_if(merged.begin(), merged.end(),
@@ -70,27 +78,32 @@ PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
   select(pipeline, options.outputs, options.overrides);
   const Graph& graph = *graph_;
   std::vector<bool> given(static_cast<std::size_t>(graph.root_count()), false);
-  for (const auto& [name, value] : merge(pipeline.bound(), inputs, options.overrides)) {
+  const Given merged = merge(pipeline.bound(), inputs, options.overrides);
+  for (const auto& [name, value] : merged) {
     const int slot = graph.slot(name);
     if (slot < 0 || slot >= graph.root_count()) continue;
     check_type(graph, selection(), slot, value->type());
     given[static_cast<std::size_t>(slot)] = true;
     inputs_.constants.emplace_back(slot, *value);
   }
-  require_inputs(graph, selection(),
-                 [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
+  require_inputs(
+      graph, selection(), [&](int slot) { return given[static_cast<std::size_t>(slot)]; },
+      [&] { return names_of(merged); });
 }
 
 PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
                          const MapOptions& options) {
   select(pipeline, options.outputs, options.overrides);
   const Graph& graph = *graph_;
-  const auto merged = merge(pipeline.bound(), inputs, options.overrides);
+  const Given merged = merge(pipeline.bound(), inputs, options.overrides);
   if (options.over.empty()) throw PlanError("map_over must name at least one input");
   for (const std::string& name : options.over) {
     const bool known = std::any_of(merged.begin(), merged.end(),
                                    [&](const auto& item) { return item.first == name; });
-    if (!known) throw PlanError("Parameter '" + name + "' in map_over not found in inputs");
+    if (known) continue;
+    throw PlanError("Parameter '" + name + "' in map_over not found in inputs",
+                    graph.name().empty() ? "" : "pipeline '" + graph.name() + "'",
+                    "name inputs that the map is given" + suggestion(name, names_of(merged)));
   }
   std::vector<bool> given(static_cast<std::size_t>(graph.root_count()), false);
   std::vector<std::string> names;
@@ -113,8 +126,9 @@ PreparedRun::PreparedRun(const Pipeline& pipeline, const Inputs& inputs,
     given[static_cast<std::size_t>(slot)] = true;
     if (!mapped) inputs_.constants.emplace_back(slot, *value);
   }
-  require_inputs(graph, selection(),
-                 [&](int slot) { return given[static_cast<std::size_t>(slot)]; });
+  require_inputs(
+      graph, selection(), [&](int slot) { return given[static_cast<std::size_t>(slot)]; },
+      [&] { return names_of(merged); });
   inputs_.plan = plan_map(names, lengths, options.mode);
 }
 

@@ -283,7 +283,7 @@ Selection Graph::select(std::span<const std::string> outputs) const {
     throw PlanError("Output name(s) " + quoted_list(unknown) +
                         " not found in pipeline. Available outputs: " + quoted_list(available),
                     name_.empty() ? "" : "pipeline '" + name_ + "'",
-                    "ask for names that a node produces");
+                    "ask for names that a node produces" + suggestion(unknown.front(), available));
   }
   while (!stack.empty()) {
     const int index = stack.back();

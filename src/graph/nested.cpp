@@ -7,6 +7,7 @@
 
 #include "hypernodes/error.hpp"
 #include "values/codec.hpp"
+#include "values/text.hpp"
 
 namespace hypernodes {
 namespace {
@@ -63,11 +64,15 @@ Digest nested_identity(const NestedPipeline& nested, Node::Definition* result) {
   return Digest::of_bytes(text);
 }
 
+/// `kind` says what the `known` names are, which `name` in argument `what` is none of.
 [[noreturn]] void throw_unknown(const std::string& name, const char* what,
-                                const std::string& pipeline) {
-  throw DependencyError("'" + name + "' in " + what + " is no name of the pipeline",
-                        pipeline.empty() ? "" : "pipeline '" + pipeline + "'",
-                        "map names that the inner pipeline has");
+                                const std::string& pipeline, const char* kind,
+                                std::vector<std::string> known) {
+  std::sort(known.begin(), known.end());
+  throw DependencyError(
+      "'" + name + "' in " + what + " is no name of the pipeline",
+      pipeline.empty() ? "" : "pipeline '" + pipeline + "'",
+      std::string("its ") + kind + " are " + quoted_list(known) + suggestion(name, known));
 }
 
 using Mapping = std::vector<std::pair<std::string, std::string>>;
@@ -154,6 +159,9 @@ Node make_nested_node(const NestedRequest& request) {
   auto nested = std::make_shared<NestedPipeline>();
   nested->graph = request.graph->covering(asked);
   const Graph& graph = *nested->graph;
+  const auto first_output = graph.slots().begin() + graph.root_count();
+  const std::vector<std::string> inner_inputs(graph.slots().begin(), first_output);
+  const std::vector<std::string> inner_outputs(first_output, graph.slots().end());
   nested->cache = request.cache;
   nested->callbacks = request.callbacks;
   nested->executor = request.executor;
@@ -163,13 +171,11 @@ Node make_nested_node(const NestedRequest& request) {
   std::vector<std::string> wanted;
   for (const auto& [inner, outer] : request.outputs) {
     if (graph.slot(inner) < graph.root_count()) {
-      throw_unknown(inner, "output_mapping", graph.name());
+      throw_unknown(inner, "output_mapping", graph.name(), "outputs", inner_outputs);
     }
     wanted.push_back(inner);
   }
-  if (request.outputs.empty()) {
-    wanted.assign(graph.slots().begin() + graph.root_count(), graph.slots().end());
-  }
+  if (request.outputs.empty()) wanted = inner_outputs;
   std::sort(wanted.begin(), wanted.end());
   nested->selection = graph.select(wanted);
 
@@ -177,7 +183,7 @@ Node make_nested_node(const NestedRequest& request) {
   Node::Definition definition;
   const std::vector<int>& needed = nested->selection.roots;
   for (int slot = 0; slot < graph.root_count(); ++slot) {
-    const std::string& inner = graph.slots()[static_cast<std::size_t>(slot)];
+    const std::string& inner = inner_inputs[static_cast<std::size_t>(slot)];
     NodeInput input{outer_name(request.inputs, inner), Kind::kObject, std::nullopt};
     const bool mapped = std::find(request.map_over.begin(), request.map_over.end(), input.name) !=
                         request.map_over.end();
@@ -198,13 +204,18 @@ Node make_nested_node(const NestedRequest& request) {
   for (const auto& [inner, outer] : request.inputs) {
     const int slot = graph.slot(inner);
     if (slot < 0 || slot >= graph.root_count()) {
-      throw_unknown(inner, "input_mapping", graph.name());
+      throw_unknown(inner, "input_mapping", graph.name(), "inputs", inner_inputs);
     }
   }
   for (const std::string& name : request.map_over) {
     const bool known = std::any_of(definition.inputs.begin(), definition.inputs.end(),
                                    [&](const NodeInput& input) { return input.name == name; });
-    if (!known) throw_unknown(name, "map_over", graph.name());
+    if (known) continue;
+    std::vector<std::string> outer;
+    for (const std::string& inner : inner_inputs) {
+      outer.push_back(outer_name(request.inputs, inner));
+    }
+    throw_unknown(name, "map_over", graph.name(), "inputs", std::move(outer));
   }
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const Type& type = graph.slot_type(nested->selection.outputs[i]);

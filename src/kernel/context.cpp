@@ -40,20 +40,31 @@ void RunContext::add(const Statistics& statistics) {
   for (const std::string& text : statistics.warnings) warn(text);
 }
 
+namespace {
+
+/// Of a warning about a node, the part that names it, with the quotes; else the whole text.
+std::string_view subject_of(std::string_view text) {
+  static constexpr std::string_view kNode = "node '";
+  if (!text.starts_with(kNode)) return text;
+  return text.substr(0, text.find('\'', kNode.size()) + 1);
+}
+
+}  // namespace
+
 void RunContext::warn(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  if (std::find(warnings_.begin(), warnings_.end(), text) == warnings_.end()) {
-    warnings_.push_back(text);
-  }
+  const bool told = std::any_of(warnings_.begin(), warnings_.end(), [&](const std::string& other) {
+    return subject_of(other) == subject_of(text);
+  });
+  if (!told) warnings_.push_back(text);
 }
 
 void RunContext::warn_uncached(const Node& node, const std::string& why) {
-  const std::string text = "node '" + node.name() + "' runs uncached: ";
-  const std::lock_guard lock(mutex_);
-  for (const std::string& told : warnings_) {
-    if (told.starts_with(text)) return;
-  }
-  warnings_.push_back(text + why);
+  warn("node '" + node.name() + "' runs uncached: " + why);
+}
+
+void RunContext::warn_unstored(const Node& node, const std::string& why) {
+  warn("node '" + node.name() + "' is not cached: " + why);
 }
 
 Statistics RunContext::statistics() const {

@@ -43,10 +43,11 @@ class RunContext {
   void count_damaged() { damaged_.fetch_add(1, std::memory_order_relaxed); }
   /// Adds what was counted elsewhere.
   void add(const Statistics& statistics);
-  /// Remembers a warning; each text once.
+  /// Remembers a warning: each text once, of each node the first.
   void warn(const std::string& text);
-  /// Remembers that `node` runs uncached; the first reason of each node.
+  /// Remembers that `node` runs uncached, or that its results are not stored.
   void warn_uncached(const Node& node, const std::string& why);
+  void warn_unstored(const Node& node, const std::string& why);
 
   Statistics statistics() const;
 

@@ -120,9 +120,8 @@ bool Execution::pickle(StepState& state, std::int64_t row, const Value& value, s
   if (!keyed(state, row)) return false;  // only a result that is stored is worth a pickle
   detail::PickleKey* const key = frame_.cache->pickle_key();
   const detail::ObjectRuntime* const runtime = detail::object_runtime();
-  const std::string node = "node '" + state.node().name() + "' is not cached: ";
   if (key == nullptr || runtime == nullptr) {
-    context_.warn(node + "its result has a type that the cache cannot store");
+    context_.warn_unstored(state.node(), "its result has a type that the cache cannot store");
     return false;
   }
   std::string why;
@@ -133,7 +132,7 @@ bool Execution::pickle(StepState& state, std::int64_t row, const Value& value, s
   }
   payload.assign(1, kPickleMark);
   if (!runtime->pickle(value, payload, &why)) {
-    context_.warn(node + why);
+    context_.warn_unstored(state.node(), why);
     return false;
   }
   out->payload = payload;

@@ -3,20 +3,58 @@
 #include <chrono>
 #include <numeric>
 #include <span>
+#include <string>
+#include <type_traits>
 #include <utility>
 
 #include "hypernodes/detail/assert.hpp"
+#include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
 #include "values/object_runtime.hpp"
+#include "values/text.hpp"
 
 // How a batch runs a node that is a pipeline.
 namespace hypernodes {
 namespace {
 
-/// The items of a mapped input's value. Throws: TypeError if it is no list.
-Column items_of(const Value& value) {
+/// The items of the value of mapped input `name`. Throws: TypeError if it is no list.
+Column items_of(const std::string& name, const Value& value) try {
   if (value.kind() == Kind::kList) return value.as_column();
   return value.cast(Type::list(Kind::kObject)).as_column();
+} catch (const TypeError& error) {
+  throw TypeError(
+      "Parameter '" + name + "' is in map_over but value is not a list: " + error.message(), {},
+      "pass a list, or leave '" + name + "' out of map_over");
+}
+
+/// A row of a mapped node, as errors about its lists say where.
+std::string describe_map(const Node& node, const std::string& pipeline, std::int64_t row) {
+  std::vector<std::string> over;
+  const std::vector<bool>& mapped = node.definition().nested->mapped;
+  for (std::size_t i = 0; i < mapped.size(); ++i) {
+    if (mapped[i]) over.push_back(node.inputs()[i].name);
+  }
+  return "node '" + node.name() + "'" +
+         (pipeline.empty() ? "" : " of pipeline '" + pipeline + "'") +
+         ", map_over=" + quoted_list(over) + (row < 0 ? "" : ", row " + std::to_string(row));
+}
+
+/// What is being handled as the failure of a row of a mapped node, whose lists are at fault.
+Failure map_failure(const Node& node, const std::string& pipeline, std::int64_t row) {
+  const auto placed = [&](const auto& error) {
+    using Same = std::decay_t<decltype(error)>;
+    const Same told(error.message(), describe_map(node, pipeline, row), error.fix());
+    return make_failure(node, row, std::make_exception_ptr(told));
+  };
+  try {
+    throw;
+  } catch (const PlanError& error) {
+    return placed(error);
+  } catch (const TypeError& error) {
+    return placed(error);
+  } catch (...) {
+    return make_failure(node, row, std::current_exception());
+  }
 }
 
 Column take_items(const Column& items, const MapPlan& plan, std::size_t input) {
@@ -177,18 +215,18 @@ BatchResult Execution::run_nested_map(StepState& state, const Rows& rows,
         values[i] = argument(state, i, row, scratch[i], failure);
         if (*failure) return result;
         if (!nested.mapped[i]) continue;
-        items[i] = items_of(*values[i]);
         names.push_back(state.node().inputs()[i].name);
+        items[i] = items_of(names.back(), *values[i]);
         lengths.push_back(items[i].size());
       }
       plan = plan_map(names, lengths, nested.mode);
     } catch (...) {
       // A bad list is the outer row's failure, not that of the rows before it.
       if (counts.empty()) {
-        *failure = make_failure(state.node(), event_row(row), std::current_exception());
+        *failure = map_failure(state.node(), batch_.graph.name(), event_row(row));
         return result;
       }
-      bad_list = make_failure(state.node(), event_row(row), std::current_exception());
+      bad_list = map_failure(state.node(), batch_.graph.name(), event_row(row));
       break;
     }
     std::size_t mapped = 0;

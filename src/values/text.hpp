@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace hypernodes {
@@ -15,5 +16,12 @@ inline std::string quoted_list(const std::vector<std::string>& names) {
   }
   return text + "]";
 }
+
+/// The one of `names` that `name` is most likely a slip of: at most two of its letters differ, and
+/// fewer than half. Null if there is none. Borrows from `names`.
+const std::string* close_match(std::string_view name, const std::vector<std::string>& names);
+
+/// `; did you mean 'paths'?` for the end of a fix, or nothing.
+std::string suggestion(std::string_view name, const std::vector<std::string>& names);
 
 }  // namespace hypernodes

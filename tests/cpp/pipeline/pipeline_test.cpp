@@ -124,6 +124,38 @@ TEST(PipelineTest, MissingInputIsNamedBeforeAnythingRuns) {
   EXPECT_EQ(calls, 0);
 }
 
+template <typename Call>
+std::string fix_of(Call&& call) {
+  try {
+    call();
+    return "accepted";
+  } catch (const Error& error) {
+    return error.fix();
+  }
+}
+
+TEST(PipelineTest, MisspeltNamesAreSuggested) {
+  const Pipeline pipeline{node<twice>("doubled", {"count"})};
+  EXPECT_EQ(fix_of([&] { pipeline.run({{"cuont", 5}}); }),
+            "pass them, bind them, or give the parameters defaults; no node takes 'cuont': did you "
+            "mean 'count'?");
+  EXPECT_EQ(fix_of([&] { pipeline.run({{"count", 5}}, {.outputs = {"double"}}); }),
+            "ask for names that a node produces; did you mean 'doubled'?");
+  EXPECT_EQ(fix_of([&] { pipeline.map({{"count", {5}}}, over("counts")); }),
+            "name inputs that the map is given; did you mean 'count'?");
+  EXPECT_EQ(fix_of([&] { pipeline.as_node({.map_over = {"conut"}}); }),
+            "its inputs are ['count']; did you mean 'count'?");
+}
+
+TEST(PipelineTest, OutputThatANestedPipelineKeepsIsNamed) {
+  const Pipeline inner{node<twice>("doubled", {"x"}), node<half>("halved", {"x"})};
+  const Pipeline outer{inner.as_node({.name = "inner", .outputs = {{"halved", "h"}}}),
+                       node<half>("back", {"doubled"})};
+  EXPECT_EQ(fix_of([&] { outer.run({{"x", 5}}); }),
+            "pass them, bind them, or give the parameters defaults; the nested pipeline 'inner' "
+            "makes 'doubled' inside but does not map it out: add it to output_mapping");
+}
+
 TEST(PipelineTest, UnknownOutputNamesTheAvailableOnes) {
   try {
     arithmetic().run({{"x", 5}}, {.outputs = {"nope"}});

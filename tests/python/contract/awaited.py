@@ -14,8 +14,6 @@ AWAITED = {
     "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
     "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
     "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
-    "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
-    "surrogate-key": "bug: a str with a lone surrogate is no key of a DiskCache",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import take
 from contract.cases.common import chain, double, pair
 from contract.cases.errors import fail_at_three
@@ -209,7 +208,6 @@ def test_incompatible_callbacks_are_refused(spec):
     assert take() == []
 
 
-@awaiting("inner-callbacks")
 def test_incompatible_callbacks_of_an_inner_pipeline_are_refused(spec):
     class Picky(PipelineCallback):
         supported_engines = ("OtherEngine",)
