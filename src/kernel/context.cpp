@@ -47,8 +47,8 @@ void RunContext::warn(const std::string& text) {
   }
 }
 
-void RunContext::warn_uncached(const Node& node, const std::string& why) {
-  const std::string text = "node '" + node.name() + "' runs uncached: ";
+void RunContext::warn_uncached(const std::string& node, const std::string& why) {
+  const std::string text = "node '" + node + "' runs uncached: ";
   const std::lock_guard lock(mutex_);
   for (const std::string& told : warnings_) {
     if (told.starts_with(text)) return;

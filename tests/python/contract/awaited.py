@@ -13,7 +13,6 @@ AWAITED = {
     "daft-options": "default_daft_config of DaftEngine",
     "generate-code": "DaftEngine.generate_code",
     "on-batch": "bug: on_batch(events) of a callback is never called",
-    "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
     "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
     "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
