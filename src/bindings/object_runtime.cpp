@@ -36,6 +36,33 @@ void release_many(const Value* values, std::size_t count) noexcept {
   }
 }
 
+/// Only types that nobody can subclass into something else count as fixed; their objects may be
+/// looked at without the lock, as long as somebody holds them.
+bool may_change(void* object) noexcept {
+  auto* const item = static_cast<PyObject*>(object);
+  const PyTypeObject* const type = Py_TYPE(item);
+  if (type == &PyLong_Type || type == &PyUnicode_Type || type == &PyFloat_Type ||
+      type == &PyBool_Type || item == Py_None || type == &PyBytes_Type || type == &PyComplex_Type) {
+    return false;
+  }
+  if (type == &PyTuple_Type) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(item); ++i) {
+      if (may_change(PyTuple_GET_ITEM(item, i))) return true;
+    }
+    return false;
+  }
+  if (type != &PyFrozenSet_Type) return true;
+  const Locked lock;
+  PyObject* const items = PySequence_Tuple(item);
+  if (items == nullptr) {  // no memory
+    PyErr_Clear();
+    return true;
+  }
+  const bool changes = may_change(items);
+  Py_DECREF(items);
+  return changes;
+}
+
 bool equal(void* a, void* b) {
   const Locked lock;
   const int same =
@@ -96,6 +123,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .unpickle = unpickle,
     .cast = cast,
     .cast_many = cast_many,
+    .may_change = may_change,
     .equal = equal,
     .repr = repr,
     .suspend = suspend,

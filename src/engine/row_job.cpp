@@ -37,13 +37,6 @@ bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   });
 }
 
-/// Whether values of this type may hold an object of another runtime.
-bool holds_objects(const Type& type) {
-  return type.kind() == Kind::kObject ||
-         std::any_of(type.fields().begin(), type.fields().end(),
-                     [](const Field& field) { return holds_objects(field.type); });
-}
-
 }  // namespace
 
 RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
@@ -59,8 +52,9 @@ RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInp
       frame_(std::move(frame)),
       limit_(rows_) {
   foreign_ = is_foreign(*graph_, selection_.steps);
-  for (const auto& input : inputs_.constants) foreign_ |= holds_objects(input.second.type());
-  for (const auto& input : inputs_.mapped) foreign_ |= holds_objects(input.second.type());
+  for (const auto& input : inputs_.constants)
+    foreign_ |= detail::holds_objects(input.second.type());
+  for (const auto& input : inputs_.mapped) foreign_ |= detail::holds_objects(input.second.type());
 }
 
 std::string RowJob::label() const {

@@ -59,8 +59,8 @@ void RunContext::warn(const std::string& text) {
   if (!told) warnings_.push_back(text);
 }
 
-void RunContext::warn_uncached(const Node& node, const std::string& why) {
-  warn("node '" + node.name() + "' runs uncached: " + why);
+void RunContext::warn_uncached(const std::string& node, const std::string& why) {
+  warn("node '" + node + "' runs uncached: " + why);
 }
 
 void RunContext::warn_unstored(const Node& node, const std::string& why) {

@@ -11,17 +11,18 @@
 
 namespace hypernodes {
 
-WriteBehind& Session::writes(Cache& cache) {
-  for (WriteBehind& writes : writes_) {
-    if (&writes.cache() == &cache) return writes;
+Session::Store& Session::store(Cache& cache) {
+  for (Store& store : stores_) {
+    if (&store.writes.cache() == &cache) return store;
   }
-  return writes_.emplace_back(cache);
+  return stores_.emplace_back(cache);
 }
 
 void Session::commit(RunContext& context) {
-  for (WriteBehind& writes : writes_) {
-    writes.commit();
-    const std::string warning = writes.cache().warning();
+  for (Store& store : stores_) {
+    store.held.release(context);
+    store.writes.commit();
+    const std::string warning = store.writes.cache().warning();
     if (!warning.empty()) context.warn(warning);
   }
 }
@@ -33,18 +34,22 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
       context_(context),
       session_(session),
       order_(order),
+      started_(context.changes()),
       limit_(batch.rows) {
-  if (frame.cache != nullptr) writes_ = &session.writes(*frame.cache);
+  if (frame.cache != nullptr) {
+    Session::Store& store = session.store(*frame.cache);
+    writes_ = &store.writes;
+    held_ = &store.held;
+  }
   steps_.reserve(batch.selection.steps.size());
   for (const int index : batch.selection.steps) {
     StepState& state = steps_.emplace_back();
     state.step = &batch.graph.steps()[static_cast<std::size_t>(index)];
+    state.in_turn = order == Order::kRows;
     const Node::Definition& definition = state.node().definition();
     if (writes_ == nullptr || !is_cacheable(state.node())) continue;
     if (definition.has_identity) {
-      state.keys_of.emplace(state.node());
-      if (definition.nested == nullptr || add_bound(*definition.nested, state)) continue;
-      state.keys_of.reset();
+      if (definition.nested == nullptr || add_bound(*definition.nested, state)) fix_bound(state);
     } else {
       context.warn_uncached(state.node(),
                             definition.no_identity.empty()
@@ -57,13 +62,14 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
 
 bool Execution::add_bound(const NestedPipeline& nested, StepState& state) {
   for (const NestedPipeline::Bound& bound : nested.bound) {
-    const Digest digest = digest_of(bound.value, scratch_);
-    if (!Lane::known(digest)) {
-      const std::string& name = nested.graph->slots()[at(bound.slot)];
-      context_.warn_uncached(state.node(), undigested("bound input", name, codec::refusal()));
+    Fixed& fixed = state.bound.emplace_back();
+    fixed.name = nested.graph->slots()[at(bound.slot)];
+    fixed.lane.set_constant(bound.value);
+    if (!Lane::known(fixed.lane.digest(0, started_))) {
+      context_.warn_uncached(state.node(),
+                             undigested("bound input", fixed.name, fixed.lane.refusal()));
       return false;
     }
-    state.keys_of->add_fixed(digest);
   }
   for (const int index : nested.selection.steps) {
     const Graph::Step& step = nested.graph->steps()[static_cast<std::size_t>(index)];
@@ -71,6 +77,13 @@ bool Execution::add_bound(const NestedPipeline& nested, StepState& state) {
     if (inner != nullptr && !add_bound(*inner, state)) return false;
   }
   return true;
+}
+
+void Execution::fix_bound(StepState& state) {
+  state.keys_of.emplace(state.node());
+  for (Fixed& fixed : state.bound) {
+    state.keys_of->add_fixed(fixed.lane.digest(0, context_.changes()));
+  }
 }
 
 std::optional<Failure> Execution::run() {

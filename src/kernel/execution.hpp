@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernel/execute.hpp"
+#include "kernel/held_records.hpp"
 #include "kernel/key_table.hpp"
 #include "kernel/node_record.hpp"
 #include "kernel/write_behind.hpp"
@@ -28,12 +29,18 @@ inline double seconds_since(Clock::time_point start) {
 /// The records that one thread of a run is about to store, for each cache it meets.
 class Session {
  public:
-  WriteBehind& writes(Cache& cache);
+  struct Store {
+    explicit Store(Cache& cache) : writes(cache), held(writes) {}
+    WriteBehind writes;
+    HeldRecords held;
+  };
+
+  Store& store(Cache& cache);
   /// Commits, and warns of the caches that could not do their work.
   void commit(RunContext& context);
 
  private:
-  std::deque<WriteBehind> writes_;
+  std::deque<Store> stores_;
 };
 
 /// execute_batch at work on one batch.
@@ -48,10 +55,19 @@ class Execution {
  private:
   using Rows = std::vector<std::int64_t>;
 
+  /// A value that is the same in all rows, and not an input of the batch.
+  struct Fixed {
+    std::string name;
+    Lane lane;
+  };
+
   /// One node and what is known of its rows.
   struct StepState {
     const Graph::Step* step = nullptr;
     std::optional<KeyMaker> keys_of;      ///< Only if its results are cached.
+    std::vector<Fixed> bound;             ///< What is bound inside a nested pipeline.
+    std::deque<Fixed> fallbacks;          ///< By input, for those that nothing supplies.
+    bool in_turn = false;                 ///< `computed` has what store() was given.
     detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
     KeyTable computed;  ///< Key to the row that has, or will have, its result.
@@ -69,20 +85,44 @@ class Execution {
   // Keys and look-ups.
   /// Adds what is bound inside a nested pipeline, at any depth. False if it cannot be digested.
   bool add_bound(const NestedPipeline& nested, StepState& state);
+  /// Makes `keys_of` with the digests of what is bound.
+  void fix_bound(StepState& state);
   bool make_key(StepState& state, std::int64_t row);
+  /// The lane of an input, or one with its default; unset if it has neither.
+  Lane& input_lane(StepState& state, std::size_t input);
   void look_up(StepState& state, const Rows& rows);
   /// Makes the outputs of `row` hits of the `record` found under its `key`. False if it is damaged.
   bool take_record(StepState& state, std::int64_t row, const Digest& key, std::string_view record,
                    std::vector<EncodedOutput>& outputs);
   bool take_computed(StepState& state, std::int64_t row);
 
+  // Values that nodes of another runtime change in place.
+  /// Whether keys that were made ahead may not be those of the inputs any more.
+  bool may_be_stale(StepState& state);
+  /// Makes the key of a row again and, if it differs, forgets what was found under it and looks up.
+  void look_up_again(StepState& state, std::int64_t row);
+  /// Forgets what look-ups ahead found for a row of a node, and of those that read it.
+  void forget(StepState& state, std::int64_t row);
+  /// Whether calls of a node with these arguments may change them, for a cache to see.
+  bool changes(const StepState& state, std::span<const Value* const> arguments) const;
+  /// Whether the rows of a node must run one by one, each under a key made right before.
+  bool runs_in_turn(StepState& state);
+  /// Runs what is missing of all rows, one by one, and notes which in `ran`.
+  std::optional<Failure> run_in_turn(StepState& state, Rows* ran);
+  /// What may be done with records of calls that began at `before`; `alone` if no other call can
+  /// have changed an input since. `rows` asks to look at the inputs of each row, too.
+  void judge(StepState& state, std::uint64_t before, bool alone, bool rows = false);
+  void judge(StepState& state, Lane& constant, const std::string& name, std::uint64_t before,
+             bool alone);
+  /// Whether a value of a row is not what the row's key was made of.
+  bool has_changed(StepState& state, std::int64_t row);
+
   // One row.
   std::optional<Failure> run_one(StepState& state, std::int64_t row);
   /// Whether neither cache nor an equal row has a node's result; looks.
   bool needs_run(StepState& state, std::int64_t row);
-  /// Runs step `first`, whose calls wait, together with all later ones that could run now; notes
-  /// them in `ran`.
-  std::optional<Failure> run_waiting(std::size_t first, std::int64_t row, std::vector<bool>* ran);
+  /// Runs step `first`, whose calls wait, together with all later ones that could run now.
+  std::optional<Failure> run_waiting(std::size_t first, std::int64_t row);
   bool is_ready(const StepState& state, std::int64_t row);
   void finish_one(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
   /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
@@ -161,6 +201,13 @@ class Execution {
   Session& session_;
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
+  HeldRecords* held_ = nullptr;
+  /// Of the calls that ended last: their records are stored, wait for a check, or are given up.
+  enum class Trust : std::uint8_t { kSure, kHold, kDrop };
+  Trust trust_ = Trust::kSure;
+  bool doubts_rows_ = false;     ///< A record is given up if an input of its row has changed.
+  const std::uint64_t started_;  ///< RunContext::changes() when this began.
+  std::vector<bool> ran_;        ///< kRows, by step: in this row it has run.
   std::vector<StepState> steps_;
   std::vector<bool> varies_;  ///< By slot, for whole batches: mapped, or computed from what is.
   std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.

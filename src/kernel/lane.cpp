@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/lane.hpp"
 
+#include <algorithm>
+#include <ctime>
 #include <utility>
 
 #include "hypernodes/error.hpp"
@@ -23,6 +25,17 @@ Digest digest_with(std::string& scratch, Encode&& encode) {
   bool unordered = false;
   return encode(/*canonical=*/true, scratch, &unordered) ? Digest::of_value(scratch)
                                                          : Lane::kUnknown;
+}
+
+/// A constant whose digest takes longer is not digested again for each row that runs.
+constexpr std::int64_t kSlow = 50'000;
+constexpr std::int64_t kVerySlow = 5'000'000;
+
+/// What this thread has computed: not what others kept it from.
+std::int64_t thread_nanoseconds() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
 }  // namespace
@@ -57,7 +70,9 @@ void Lane::start(const Type& type, std::int64_t rows) {
   index_.clear();
   payloads_.clear();
   digests_.clear();
+  made_at_.clear();
   digested_ = true;
+  may_change_ = false;
 }
 
 void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest, State state) {
@@ -110,34 +125,86 @@ void Lane::reset(std::int64_t row) {
   if (!digests_.empty()) digests_[at(row)] = kUnknown;
 }
 
-void Lane::set_digest(std::int64_t row, const Digest& digest) {
+void Lane::set_digest(std::int64_t row, const Digest& digest, std::uint64_t now) {
   if (!known(digest)) refusal_ = codec::refusal();
   if (digests_.empty()) digests_.assign(states_.size(), kUnknown);
   digests_[at(row)] = digest;
+  Value scratch;
+  const Value* const value = seen(row, scratch);
+  if (value == nullptr || !detail::may_change(*value)) return;
+  may_change_ = true;
+  if (made_at_.empty()) made_at_.assign(states_.size(), 0);
+  made_at_[at(row)] = now;
 }
 
-const Digest& Lane::digest(std::int64_t row) {
-  if (kind_ == Kind::kRows) return digests_.empty() ? kUnknown : digests_[at(row)];
-  if (!digested_) digest_column();
+const Digest& Lane::digest(std::int64_t row, std::uint64_t now) {
+  if (!digested_) kind_ == Kind::kConstant ? digest_constant(now) : digest_column(now);
+  if (stale(row, now)) digest_again(row, now);
+  if (kind_ == Kind::kRows && digests_.empty()) return kUnknown;
   return kind_ == Kind::kConstant ? digests_[0] : digests_[at(row)];
 }
 
-void Lane::digest_column() {
+void Lane::digest_constant(std::uint64_t now) {
   std::string scratch;
-  if (kind_ == Kind::kConstant) {
-    digests_.assign(1, digest_of(constant_, scratch));
-    if (!known(digests_[0])) refusal_ = codec::refusal();
-  } else {
-    digests_.resize(at(column_.size()));
-    for (std::int64_t row = 0; row < column_.size(); ++row) {
-      digests_[at(row)] =
-          digest_with(scratch, [&](bool canonical, std::string& out, bool* unordered) {
-            return codec::encode(column_, row, canonical, out, unordered);
-          });
-      if (!known(digests_[at(row)])) refusal_ = codec::refusal();
-    }
-  }
+  const bool again = digested_;
+  const std::int64_t start = thread_nanoseconds();
+  digests_.assign(1, digest_of(constant_, scratch));
+  const std::int64_t elapsed = thread_nanoseconds() - start;
+  if (!known(digests_[0])) refusal_ = codec::refusal();
+  if (!again) may_change_ = detail::may_change(constant_);
+  made_at_.assign(1, now);
   digested_ = true;
+  nanoseconds_ = again ? std::min(nanoseconds_, elapsed) : elapsed;
+  // The first one of a process may be slow for other reasons.
+  slow_ = trusted_ && constant_.kind() == hypernodes::Kind::kObject && may_change_ &&
+          nanoseconds_ > (again ? kSlow : kVerySlow);
+}
+
+void Lane::digest_column(std::uint64_t now) {
+  std::string scratch;
+  digests_.resize(at(column_.size()));
+  for (std::int64_t row = 0; row < column_.size(); ++row) {
+    digests_[at(row)] =
+        digest_with(scratch, [&](bool canonical, std::string& out, bool* unordered) {
+          return codec::encode(column_, row, canonical, out, unordered);
+        });
+    if (!known(digests_[at(row)])) refusal_ = codec::refusal();
+  }
+  may_change_ = detail::may_change(column_);
+  if (may_change_) made_at_.assign(at(column_.size()), now);
+  digested_ = true;
+}
+
+void Lane::digest_again(std::int64_t row, std::uint64_t now) {
+  if (kind_ == Kind::kConstant) return digest_constant(now);
+  std::string scratch;
+  Value item;
+  digests_[at(row)] = digest_of(*seen(row, item), scratch);
+  if (!known(digests_[at(row)])) refusal_ = codec::refusal();
+  if (made_at_.empty()) made_at_.assign(states_.size(), 0);
+  made_at_[at(row)] = now;
+}
+
+bool Lane::may_be_stale(std::int64_t row, std::uint64_t now) const {
+  if (kind_ == Kind::kConstant) return !slow_ && made_at_[0] != now && known(digests_[0]);
+  if (digests_.empty() || !known(digests_[at(row)])) return false;
+  if ((made_at_.empty() ? 0 : made_at_[at(row)]) == now) return false;
+  Value scratch;
+  const Value* const value = seen(row, scratch);
+  return value != nullptr && detail::may_change(*value);
+}
+
+const Value* Lane::seen(std::int64_t row, Value& scratch) const {
+  std::int64_t index = row;
+  if (kind_ == Kind::kRows) {
+    if (states_[at(row)] == State::kValue) return &values_[at(row)];
+    if (states_[at(row)] != State::kComputed) return nullptr;
+    index = index_[at(row)];
+  }
+  if (column_.type().kind() == hypernodes::Kind::kObject) return column_.objects() + index;
+  if (!detail::holds_objects(column_.type())) return nullptr;
+  scratch = column_[index];
+  return &scratch;
 }
 
 std::string_view Lane::payload(std::int64_t row) const {
@@ -182,6 +249,7 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
           states_[at(row)] == State::kPickled ? unpickle(row) : codec::decode(payload(row), type_);
       if (!value) return nullptr;
       set_value(row, *std::move(value));
+      may_change_ = may_change_ || detail::may_change(values_[at(row)]);
       return &values_[at(row)];
     }
     default:

@@ -65,9 +65,27 @@ class Lane {
   /// Forgets a row that turned out not to be readable.
   void reset(std::int64_t row);
 
-  /// The digest of a row; digests of constants and columns are made when first asked for.
-  const Digest& digest(std::int64_t row);
-  void set_digest(std::int64_t row, const Digest& digest);
+  /// The digest of a row; digests of constants and columns are made when first asked for, and
+  /// again if the value may have changed since. `now` is RunContext::changes().
+  const Digest& digest(std::int64_t row, std::uint64_t now = 0);
+  /// The digest as it was last made, or set.
+  const Digest& last_digest(std::int64_t row) const {
+    return digests_[kind_ == Kind::kConstant ? 0 : static_cast<std::size_t>(row)];
+  }
+  void set_digest(std::int64_t row, const Digest& digest, std::uint64_t now = 0);
+  /// Whether nodes may change some value here in place. REQUIRES: digest(), or a value was set.
+  bool may_change() const { return may_change_; }
+  /// Whether digest() would make a row's digest again.
+  bool stale(std::int64_t row, std::uint64_t now) const {
+    return may_change_ && may_be_stale(row, now);
+  }
+  /// Whether this is a constant whose digest is that of an earlier time, because it takes too long
+  /// to be made again for each row.
+  bool assumed(std::uint64_t now) const { return slow() && made_at_[0] != now; }
+  /// Whether it is a constant that takes long to digest.
+  bool slow() const { return slow_; }
+  /// Makes the digest again for each row, however long it takes: the constant does change.
+  void distrust() { trusted_ = slow_ = false; }
   /// Why a row has no digest, in words for a warning: the last one that was found to have none.
   const std::string& refusal() const { return refusal_; }
 
@@ -82,7 +100,12 @@ class Lane {
  private:
   enum class Kind : std::uint8_t { kUnset, kConstant, kColumn, kRows };
 
-  void digest_column();
+  void digest_column(std::uint64_t now);
+  void digest_constant(std::uint64_t now);
+  void digest_again(std::int64_t row, std::uint64_t now);
+  bool may_be_stale(std::int64_t row, std::uint64_t now) const;
+  /// The value of a row if it is one, as an object or otherwise; null if nobody has seen it.
+  const Value* seen(std::int64_t row, Value& scratch) const;
   /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
   /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
@@ -97,7 +120,12 @@ class Lane {
   detail::RecycledVector<std::int64_t> index_;         ///< kComputed: row of column_.
   detail::RecycledVector<std::string_view> payloads_;  ///< Empty where the digest is the payload.
   detail::RecycledVector<Digest> digests_;
+  detail::RecycledVector<std::uint64_t> made_at_;  ///< When each digest was; for what may change.
+  std::int64_t nanoseconds_ = 0;                   ///< The least that a constant's digest took.
   bool digested_ = false;
+  bool may_change_ = false;
+  bool trusted_ = true;
+  bool slow_ = false;
   std::string refusal_;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/execution.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -12,6 +13,27 @@
 // How a batch makes keys, finds what the cache has, and stores what it computed.
 namespace hypernodes {
 
+namespace {
+
+/// Stands for a default inside a nested pipeline; no value has this digest.
+const Digest kDefault = [] {
+  Digest digest;
+  digest.bytes[0] = 0x7E;
+  return digest;
+}();
+
+}  // namespace
+
+Lane& Execution::input_lane(StepState& state, std::size_t input) {
+  Lane& supplied = lane(state.step->inputs[input]);
+  const NodeInput& declared = state.node().inputs()[input];
+  if (supplied.is_set() || !declared.fallback) return supplied;
+  if (state.fallbacks.size() <= input) state.fallbacks.resize(input + 1);
+  Lane& fallback = state.fallbacks[input].lane;
+  if (!fallback.is_set()) fallback.set_constant(*declared.fallback);
+  return fallback;
+}
+
 bool Execution::make_key(StepState& state, std::int64_t row) {
   const std::vector<NodeInput>& inputs = state.node().inputs();
   std::array<const Digest*, 16> few;
@@ -21,36 +43,25 @@ bool Execution::make_key(StepState& state, std::int64_t row) {
     many.resize(inputs.size());
     digests = many.data();
   }
-  std::array<Digest, 4> fallbacks;
-  std::vector<Digest> more_fallbacks;
-  std::size_t fallback_count = 0;
-  more_fallbacks.reserve(inputs.size());  // pointers into it must stay
+  const std::uint64_t now = context_.changes();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    Lane& input = lane(state.step->inputs[i]);
-    if (input.is_set()) {
-      digests[i] = &input.digest(row);
-    } else if (inputs[i].fallback) {
-      Digest& digest = fallback_count < fallbacks.size() ? fallbacks[fallback_count++]
-                                                         : more_fallbacks.emplace_back();
-      digest = digest_of(*inputs[i].fallback, scratch_);
-      digests[i] = &digest;
-    } else {
-      // An inner pipeline's own default: its key covers it.
-      Digest& digest = fallback_count < fallbacks.size() ? fallbacks[fallback_count++]
-                                                         : more_fallbacks.emplace_back();
-      digest.bytes[0] = 0x7E;  // no value has this digest
-      digests[i] = &digest;
+    Lane& input = input_lane(state, i);
+    if (!input.is_set()) {  // an inner pipeline's own default: its key covers it
+      digests[i] = &kDefault;
       continue;
     }
+    digests[i] = &input.digest(row, now);
     if (!Lane::known(*digests[i])) {
       if (!input.is_rows() || input.state(row) != Lane::State::kEmpty) {  // else not there yet
-        const std::string why = input.is_set() ? input.refusal() : codec::refusal();
-        context_.warn_uncached(state.node(), undigested("input", inputs[i].name, why));
+        context_.warn_uncached(state.node(), undigested("input", inputs[i].name, input.refusal()));
       }
       state.keys[at(row)] = Lane::kUnknown;
       return false;
     }
   }
+  const bool fixed = std::none_of(state.bound.begin(), state.bound.end(),
+                                  [&](const Fixed& bound) { return bound.lane.stale(0, now); });
+  if (!fixed) fix_bound(state);
   state.keys[at(row)] = state.keys_of->key({digests, inputs.size()});
   return true;
 }
@@ -70,7 +81,8 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!make_key(state, row)) continue;
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
-    const auto waiting = writes_->find(key);
+    auto waiting = writes_->find(key);
+    if (!waiting) waiting = held_->find(key);
     if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
     wanted.push_back(row);
     keys.push_back(key);
@@ -145,6 +157,12 @@ bool Execution::take_computed(StepState& state, std::int64_t row) {
   if (!state.keys_of || !Lane::known(state.keys[at(row)])) return false;
   const std::int64_t source = state.computed.find(state.keys[at(row)]);
   if (source < 0 || output_lane(state, 0).state(source) == Lane::State::kEmpty) return false;
+  for (std::size_t i = 0; i < state.outputs(); ++i) {
+    if (!output_lane(state, i).may_change()) continue;
+    // Each row has a value of its own: a node after this one may have changed that of `source`.
+    look_up(state, {row});
+    return output_lane(state, 0).state(row) != Lane::State::kEmpty;
+  }
   for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).copy_row(source, row);
   ++state.cached;
   return true;
@@ -152,12 +170,20 @@ bool Execution::take_computed(StepState& state, std::int64_t row) {
 
 void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutput> outputs,
                       std::int64_t nanoseconds) {
-  if (!keyed(state, row)) return;
+  if (!keyed(state, row) || trust_ == Trust::kDrop) return;
+  if (doubts_rows_ && has_changed(state, row)) return;
   const Digest& key = state.keys[at(row)];
-  writes_->add(key, [&](std::string& out) {
+  const auto append = [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out, secret_);
-  });
-  if (order_ == Order::kRows) state.computed.insert(key, row);
+  };
+  if (trust_ == Trust::kHold) {
+    std::string record;
+    append(record);
+    held_->add(key, std::move(record));
+  } else {
+    writes_->add(key, append);
+  }
+  if (state.in_turn) state.computed.insert(key, row);
 }
 
 }  // namespace hypernodes

@@ -27,8 +27,9 @@ std::optional<Failure> Execution::run_nodes() {
       std::iota(rows.begin(), rows.end(), std::int64_t{0});
     }
     Rows again;  // rows with the key of an earlier one
-    if (!plain) {
-      look_up(state, rows);
+    if (!plain) look_up(state, rows);
+    const bool in_turn = !plain && runs_in_turn(state);
+    if (!plain && !in_turn) {
       Rows misses;
       state.computed.reserve(rows.size());
       for (const std::int64_t row : rows) {
@@ -44,7 +45,11 @@ std::optional<Failure> Execution::run_nodes() {
     }
     std::optional<Failure> failed;
     const bool any = plain ? limit_ > 0 : !rows.empty();
-    if (any) failed = run_many(state, rows, plain);
+    if (in_turn) {
+      failed = run_in_turn(state, &rows);
+    } else if (any) {
+      failed = run_many(state, rows, plain);
+    }
     if (failed) failure = std::move(failed);
     Rows alone;  // their twin's result could not be kept
     for (const std::int64_t row : again) {
@@ -63,7 +68,9 @@ std::optional<Failure> Execution::run_nodes() {
         if (!ran[at(row)]) tell_cached(state, row);
       }
     }
-    if (writes_ != nullptr) writes_->commit_if_due();
+    if (writes_ == nullptr) continue;
+    held_->release_if_due(context_);
+    writes_->commit_if_due();
   }
   if (!failure && tells() && frame_.item_events) {
     const double seconds = seconds_since(start);
@@ -163,6 +170,8 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   const auto row_at = [&](std::int64_t i) { return all_rows && rows.empty() ? i : rows[at(i)]; };
   std::int64_t elapsed = 0;
   std::vector<Column> columns;
+  const std::uint64_t before = context_.changes();
+  bool alone = count == 1 || !definition.foreign;
   if (definition.nested != nullptr) {
     const auto start = Clock::now();
     result = run_nested(state, rows, &failure);
@@ -176,9 +185,16 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     try {
       columns = arguments(state, all_rows ? nullptr : &rows, count, &failure);
       if (!failure) {
+        const bool change = writes_ != nullptr && definition.foreign &&
+                            std::any_of(columns.begin(), columns.end(), [](const Column& column) {
+                              return detail::may_change(column);
+                            });
+        if (change) context_.begin_change();
         const auto start = Clock::now();
         result = call(state, columns, count);
         elapsed = nanoseconds_since(start);
+        if (change) alone = context_.end_change(before) && alone;
+        if (!change) alone = true;
       }
     } catch (const TypeError&) {
       // Some row's argument does not fit the node: one by one, the rows before it are still done.
@@ -192,6 +208,7 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     }
     if (failure) return run_before_limit(state, rows, *std::move(failure));
   }
+  judge(state, before, alone, /*rows=*/!alone && definition.nested != nullptr);
   state.ran += result.done;
   state.nanoseconds += elapsed;
   if (writes_ == nullptr && all_rows) {
@@ -254,7 +271,7 @@ void Execution::keep(StepState& state, const Rows& rows, const BatchResult& resu
                        },
                        payload, canonical_, &encoded_[j]) ||
                    pickle(state, row, result.outputs[j][i], payload, &encoded_[j]);
-      output_lane(state, j).set_digest(row, encoded_[j].digest);
+      output_lane(state, j).set_digest(row, encoded_[j].digest, context_.changes());
     }
     if (encodable) store(state, row, encoded_, per_row);
   }

@@ -18,13 +18,12 @@ std::optional<Failure> Execution::run_rows() {
     std::iota(all.begin(), all.end(), std::int64_t{0});
     for (StepState& state : steps_) look_up(state, all);
   }
-  std::vector<bool> ran;  // by step, in this row: it was started together with an earlier one
   for (std::int64_t row = 0; row < batch_.rows; ++row) {
     const auto start = tells() ? Clock::now() : Clock::time_point{};
     tell_item_start(row);
-    ran.assign(steps_.size(), false);
+    ran_.assign(steps_.size(), false);
     for (std::size_t index = 0; index < steps_.size(); ++index) {
-      if (ran[index]) continue;
+      if (ran_[index]) continue;  // it was started together with an earlier one
       StepState& state = steps_[index];
       if (!needs_run(state, row)) {
         tell_cached(state, row);
@@ -35,12 +34,15 @@ std::optional<Failure> Execution::run_rows() {
       if (definition.nested != nullptr) {
         failure = run_many(state, {row}, false);
       } else if (definition.body->waits()) {
-        failure = run_waiting(index, row, &ran);
+        failure = run_waiting(index, row);
       } else {
         failure = run_one(state, row);
       }
       if (failure) return failure;
-      if (writes_ != nullptr) writes_->commit_if_due();
+      ran_[index] = true;
+      if (writes_ == nullptr) continue;
+      held_->release_if_due(context_);
+      writes_->commit_if_due();
     }
     if (tells()) tell_item_end(row, seconds_since(start));
   }
@@ -49,9 +51,13 @@ std::optional<Failure> Execution::run_rows() {
 
 bool Execution::needs_run(StepState& state, std::int64_t row) {
   const Lane& first = output_lane(state, 0);
+  if (state.keys_of && !state.looked_up.empty() && state.looked_up[at(row)] &&
+      may_be_stale(state)) {
+    look_up_again(state, row);
+  }
   if (first.state(row) != Lane::State::kEmpty) return false;
   if (!state.keys_of) return true;
-  if (!state.looked_up[at(row)]) look_up(state, {row});
+  if (state.looked_up.empty() || !state.looked_up[at(row)]) look_up(state, {row});
   if (first.state(row) == Lane::State::kEmpty) take_computed(state, row);
   return first.state(row) == Lane::State::kEmpty;
 }
@@ -80,13 +86,21 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   std::array<Value, 4> few_results;
   std::vector<Value> many_results(outputs > few_results.size() ? outputs : 0);
   Value* results = many_results.empty() ? few_results.data() : many_results.data();
+  const bool change = changes(state, {arguments, inputs});
+  const std::uint64_t before = context_.changes();
+  if (change) context_.begin_change();
   const auto start = Clock::now();
+  std::exception_ptr error;
   try {
     state.node().definition().body->run_row(arguments, results);
   } catch (...) {
-    return fail(state, row, std::current_exception());
+    error = std::current_exception();
   }
-  finish_one(state, row, results, nanoseconds_since(start));
+  const std::int64_t elapsed = nanoseconds_since(start);
+  const bool alone = !change || context_.end_change(before);
+  if (error) return fail(state, row, error);
+  judge(state, before, alone);
+  finish_one(state, row, results, elapsed);
   return std::nullopt;
 }
 
@@ -110,8 +124,7 @@ bool Execution::is_ready(const StepState& state, std::int64_t row) {
   });
 }
 
-std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t row,
-                                              std::vector<bool>* ran) {
+std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t row) {
   struct Call {
     StepState* state;
     std::vector<Value> scratch;
@@ -137,7 +150,7 @@ std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t ro
       call.arguments[i] = argument(state, i, row, call.scratch[i], &failure);
       if (failure) return failure;
     }
-    (*ran)[index] = true;
+    ran_[index] = true;
   }
   std::vector<RowCall> calls;
   calls.reserve(group.size());
@@ -146,11 +159,19 @@ std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t ro
     calls.push_back(
         {call.state->node().definition().body.get(), call.arguments.data(), call.outputs.data()});
   }
+  const bool change = std::any_of(group.begin(), group.end(), [this](const Call& call) {
+    return changes(*call.state, call.arguments);
+  });
+  const std::uint64_t before = context_.changes();
+  if (change) context_.begin_change();
   const auto start = Clock::now();
   body.run_together(calls);
   const std::int64_t elapsed = nanoseconds_since(start);
+  const bool alone = !change || (context_.end_change(before) && calls.size() == 1);
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    if (calls[i].done) finish_one(*group[i].state, row, group[i].outputs.data(), elapsed);
+    if (!calls[i].done) continue;
+    judge(*group[i].state, before, alone, /*rows=*/!alone);
+    finish_one(*group[i].state, row, group[i].outputs.data(), elapsed);
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (calls[i].error) return fail(*group[i].state, row, calls[i].error);
@@ -177,7 +198,7 @@ void Execution::keep(StepState& state, std::int64_t row, Value* outputs, std::in
                      payload, canonical_, &encoded_[i]) ||
                  pickle(state, row, outputs[i], payload, &encoded_[i]);
     output_lane(state, i).set_value(row, std::move(outputs[i]));
-    output_lane(state, i).set_digest(row, encoded_[i].digest);
+    output_lane(state, i).set_digest(row, encoded_[i].digest, context_.changes());
   }
   if (encodable) store(state, row, encoded_, nanoseconds);
 }

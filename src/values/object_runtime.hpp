@@ -34,6 +34,8 @@ struct ObjectRuntime {
   Value (*cast)(void* object, const Type& type);
   /// Opens a batch of object values (or values of any kind) as `type`. Throws: TypeError.
   Column (*cast_many)(const Value* values, std::int64_t rows, const Type& type);
+  /// Whether code of the runtime may change `object`, or what it holds, in place.
+  bool (*may_change)(void* object) noexcept;
   bool (*equal)(void* a, void* b);
   std::string (*repr)(void* object);
   /// Gives up this thread's hold of the runtime's lock, if it has it, during a long native
@@ -45,6 +47,14 @@ struct ObjectRuntime {
 /// Installed once, before any object exists; null in a program without such a runtime.
 void install(const ObjectRuntime* runtime);
 const ObjectRuntime* object_runtime();
+
+/// Whether values of this type may hold an object of another runtime.
+bool holds_objects(const Type& type);
+
+/// Whether a node of another runtime that is given this value may change it in place: it is an
+/// object that can change, or holds one. Cost of a column: up to the first such row.
+bool may_change(const Value& value);
+bool may_change(const Column& column);
 
 /// Lets other threads use the object runtime while this one computes natively.
 class Suspended {

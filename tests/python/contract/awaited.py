@@ -11,7 +11,6 @@ import pytest
 AWAITED = {
     "daft-options": "default_daft_config of DaftEngine",
     "generate-code": "DaftEngine.generate_code",
-    "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
     "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
     "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
 }

@@ -15,10 +15,8 @@ import attrs
 import pydantic
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import ran, take
 from contract.cases.values import Point
-from contract.engines import ENGINES, SEQUENTIAL
 from hypernodes import DiskCache, Node, Pipeline, node
 
 
@@ -191,13 +189,6 @@ def test_inputs_are_digested_before_the_node_runs(cache):
     assert take() == [("change",)]
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        SEQUENTIAL.param(awaiting("broadcast-mutation")),
-        *(spec.param() for spec in ENGINES if not spec.ordered),
-    ],
-)
 def test_a_broadcast_input_that_a_row_changes(spec, cache):
     """Row 2 gets what row 1 left, so it must not be stored under what row 1 got."""
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "kernel/execution.hpp"
+#include "values/object_runtime.hpp"
+
+// How a batch keeps keys right though nodes of another runtime may change their inputs in place.
+namespace hypernodes {
+
+bool Execution::may_be_stale(StepState& state) {
+  if (context_.changes() == started_) return false;
+  // Lanes that are up to date do not say that the key is: it may be older.
+  const auto may_have_changed = [&](Lane& lane) {
+    if (lane.slow() && held_->has_changed(lane.constant())) lane.distrust();
+    return lane.may_change();
+  };
+  bool any = false;  // all are asked: each may have to be distrusted
+  for (Fixed& bound : state.bound) any |= may_have_changed(bound.lane);
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    any |= may_have_changed(input_lane(state, i));
+  }
+  return any;
+}
+
+void Execution::look_up_again(StepState& state, std::int64_t row) {
+  const Digest before = state.keys[at(row)];
+  if (make_key(state, row) && state.keys[at(row)] == before) return;
+  forget(state, row);
+  look_up(state, {row});
+}
+
+void Execution::forget(StepState& state, std::int64_t row) {
+  if (state.looked_up.empty() || !state.looked_up[at(row)]) return;
+  state.looked_up[at(row)] = false;
+  if (output_lane(state, 0).state(row) != Lane::State::kEmpty) --state.cached;
+  const int first = state.step->first_output;
+  const int end = first + static_cast<int>(state.outputs());
+  for (int slot = first; slot < end; ++slot) lane(slot).reset(row);
+  for (std::size_t index = 0; index < steps_.size(); ++index) {
+    StepState& reader = steps_[index];
+    const bool reads = std::any_of(reader.step->inputs.begin(), reader.step->inputs.end(),
+                                   [&](int slot) { return slot >= first && slot < end; });
+    if (reads && (ran_.empty() || !ran_[index])) forget(reader, row);
+  }
+}
+
+bool Execution::changes(const StepState& state, std::span<const Value* const> arguments) const {
+  return writes_ != nullptr && state.node().definition().foreign &&
+         std::any_of(arguments.begin(), arguments.end(), [](const Value* argument) {
+           return argument != nullptr && detail::may_change(*argument);
+         });
+}
+
+bool Execution::runs_in_turn(StepState& state) {
+  const Node::Definition& definition = state.node().definition();
+  if (!definition.foreign || definition.nested != nullptr || definition.body->waits() ||
+      takes_whole_batch(state)) {
+    return false;
+  }
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    if (input_lane(state, i).may_change()) return true;
+  }
+  return false;
+}
+
+std::optional<Failure> Execution::run_in_turn(StepState& state, Rows* ran) {
+  state.in_turn = true;
+  ran->clear();
+  for (std::int64_t row = 0; row < limit_; ++row) {
+    if (!needs_run(state, row)) continue;
+    if (std::optional<Failure> failure = run_one(state, row)) {
+      limit_ = std::min(limit_, row);
+      return failure;
+    }
+    ran->push_back(row);
+    held_->release_if_due(context_);
+    writes_->commit_if_due();
+  }
+  return std::nullopt;
+}
+
+void Execution::judge(StepState& state, std::uint64_t before, bool alone, bool rows) {
+  trust_ = Trust::kSure;
+  doubts_rows_ = rows;
+  if (writes_ == nullptr || !state.keys_of) return;
+  for (Fixed& bound : state.bound) judge(state, bound.lane, bound.name, before, alone);
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    Lane& input = input_lane(state, i);
+    if (input.is_constant()) judge(state, input, state.node().inputs()[i].name, before, alone);
+  }
+}
+
+void Execution::judge(StepState& state, Lane& constant, const std::string& name,
+                      std::uint64_t before, bool alone) {
+  if (!constant.may_change()) return;
+  const Digest& digest = constant.last_digest(0);
+  if (!Lane::known(digest)) return;
+  if (constant.slow()) {
+    if (alone && !constant.assumed(before)) return;
+    held_->assume(constant.constant(), digest, state.node().name(), name);
+    if (trust_ == Trust::kSure) trust_ = Trust::kHold;
+    return;
+  }
+  if (alone && !constant.stale(0, before)) return;
+  if (digest_of(constant.constant(), scratch_) == digest) return;
+  trust_ = Trust::kDrop;
+  context_.warn_uncached(state.node(), changed_in_place(name));
+}
+
+bool Execution::has_changed(StepState& state, std::int64_t row) {
+  Value scratch;
+  std::string encoded;
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    Lane& input = input_lane(state, i);
+    if (!input.is_set() || input.is_constant() || !input.may_change()) continue;
+    const Value* const value = input.value(row, scratch);
+    if (value == nullptr || digest_of(*value, encoded) == input.last_digest(row)) continue;
+    context_.warn_uncached(state.node(), changed_in_place(state.node().inputs()[i].name));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace hypernodes
