@@ -10,12 +10,9 @@ import pytest
 
 AWAITED = {
     "dask-batch": "bug: DaskEngine calls a batch node once for each row",
-    "daft-options": "default_daft_config of DaftEngine",
     "generate-code": "DaftEngine.generate_code",
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
-    "dataframe-empty": "bug: a DataFrame without outputs has the column __hn_row",
-    "dataframe-hints": "bug: a DataFrame refuses a value that does not fit its hint",
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",
     "surrogate-key": "bug: a str with a lone surrogate is no key of a DiskCache",
     "user-store": "bug: a store of a user is not given what cannot be pickled",

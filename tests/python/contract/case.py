@@ -70,6 +70,8 @@ class Case:
         always: The nodes that run in spite of a cache.
         value_only: Whether shapes and events are as in other cases, so not worth a test.
         dataframe: Whether `DaftEngine.dataframe` can be asked the same.
+        unfit: The first line of the error of `dataframe`, if a return hint makes a typed column
+            that cannot hold what the node returns.
         fails: Where it does not work yet.
     """
 
@@ -85,6 +87,7 @@ class Case:
     always: frozenset[str] = field(default_factory=frozenset)
     value_only: bool = False
     dataframe: bool = True
+    unfit: str | None = None
     fails: tuple[Fails, ...] = ()
 
     @property

@@ -31,7 +31,6 @@ def pid(x):
     return os.getpid()
 
 
-@awaiting("daft-options")
 def test_use_process_runs_nodes_in_another_process(spec):
     engine = spec.make(default_daft_config={"use_process": True})
     assert Pipeline([Node(pid, "pid")], engine).run({"x": 1})["pid"] != os.getpid()
