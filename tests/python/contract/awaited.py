@@ -10,7 +10,6 @@ import pytest
 
 AWAITED = {
     "dask-batch": "bug: DaskEngine calls a batch node once for each row",
-    "generate-code": "DaftEngine.generate_code",
     "on-batch": "bug: on_batch(events) of a callback is never called",
     "broadcast-mutation": "bug: a broadcast input is digested once though rows change it",
     "inner-callbacks": "bug: callbacks of an inner pipeline are not checked for its engine",

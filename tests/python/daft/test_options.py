@@ -52,7 +52,9 @@ class Crowd:
         return Pipeline([visit])
 
 
-def mapped(pipeline: Pipeline, rows: int, *, cache: Any = None, batched: bool = True, **config: Any):
+def mapped(
+    pipeline: Pipeline, rows: int, *, cache: Any = None, batched: bool = True, **config: Any
+):
     engine = DaftEngine(batched, config, cache)
     result = pipeline.map({"x": list(range(rows))}, "x", engine=engine, outputs="columns")
     assert result == {"y": list(range(rows))}
@@ -132,9 +134,7 @@ def test_equal_rows_are_computed_once_with_a_cache(tmp_path: Path) -> None:
     assert sorted(seen) == [1, 2]
 
 
-def test_native_nodes_keep_options(
-    node_library: Callable[[str], Path], plans: list[str]
-) -> None:
+def test_native_nodes_keep_options(node_library: Callable[[str], Path], plans: list[str]) -> None:
     from hypernodes import load
 
     library = load(str(node_library("nodes_a")))

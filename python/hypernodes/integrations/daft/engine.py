@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, hints
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import extension, frame, processes
+from hypernodes.integrations.daft import extension, frame, generate, processes
 from hypernodes.integrations.daft.options import Options, read
 from hypernodes.node import Node, output_names
 
@@ -198,6 +198,39 @@ class DaftEngine(NativeEngine):
             _hints_of(pipeline),
             self._plans,
         )
+
+    def generate_code(
+        self,
+        pipeline: Pipeline,
+        inputs: Mapping[str, Any] | None = None,
+        mode: str = "run",
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+    ) -> str:
+        """Returns a Daft script that computes what `run` or `map` of `pipeline` does.
+
+        The script needs Daft alone: it holds the source of node functions and of what they read.
+        Its last DataFrame is `df`, with the outputs as columns; nothing runs before that is
+        collected. A plain nested pipeline becomes its nodes, a mapped one a function with a loop,
+        a C++ node is loaded from its library through hypernodes. Engines, caches and callbacks
+        are left out. Columns are typed by return hints, which Daft takes at their word: it
+        converts a value that breaks its hint.
+
+        Args:
+            pipeline: What to write.
+            inputs: The inputs by name; None for placeholders.
+            mode: "run" for one row, "map" for one for each item.
+            map_over: The inputs to map over; by default all given ones that are sequences.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+
+        Raises:
+            PlanError: As for run and map; for a node whose function has no source or reads
+                something that has none, for one of whole columns, and for an input that cannot be
+                written as a literal.
+        """
+        return generate.generate(pipeline, inputs, mode, map_over, map_mode, output_name)
 
 
 class DaftEngineV2(DaftEngine):

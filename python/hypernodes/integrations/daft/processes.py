@@ -80,10 +80,11 @@ def _column(
 
             self.run_rows = functools.partial(remote.run_rows, remote.Shared(token, data))
 
-        @daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)
         def run(self, items: Any, first: Any, count: Any) -> list[bytes]:  # noqa: ANN401
             columns = (column.to_pylist() for column in (items, first, count))
             return [self.run_rows(*part) for part in zip(*columns, strict=True)]
+
+        column = daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)(run)
 
     made = daft.cls(
         Rows,
@@ -93,4 +94,4 @@ def _column(
         name_override=name or "pipeline",
     )
     worker = made(list(sys.path), shared.token, shared.data)
-    return worker.run(daft.col("items"), daft.col("first"), daft.col("count"))
+    return worker.column(daft.col("items"), daft.col("first"), daft.col("count"))
