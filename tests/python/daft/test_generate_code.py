@@ -289,7 +289,10 @@ def whole(x: list[int]) -> list[int]:
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (Node(locked, "y"), "Node 'locked' .*: it reads 'LOCK', and a lock has no literal"),
+        (
+            Node(locked, "y"),
+            "Node 'locked' .*: it reads 'LOCK', and an object of class lock has no literal",
+        ),
         (Node(eval("lambda x: x"), "y"), "Node '<lambda>' .*: its source is not there"),
         (whole, "Node 'whole' .*: it takes and returns whole columns"),
     ],
@@ -301,7 +304,7 @@ def test_what_cannot_be_written_is_named(given: Any, text: str) -> None:
 
 def test_errors_of_the_call() -> None:
     engine, pipeline = DaftEngine(), Pipeline([double])
-    with pytest.raises(PlanError, match="Input 'x' cannot be written as source: a object"):
+    with pytest.raises(PlanError, match="Input 'x' cannot be written as source: an object"):
         engine.generate_code(pipeline, {"x": object()})
     with pytest.raises(PlanError, match="Unknown mode 'walk'"):
         engine.generate_code(pipeline, {"x": 1}, "walk")

@@ -167,7 +167,7 @@ class Sources:
         elif dataclasses.is_dataclass(thing) and not hasattr(kind, "__post_init__"):
             names = [field.name for field in dataclasses.fields(thing) if field.init]
         else:
-            raise Unwritable(f"a {kind.__name__} has no literal")
+            raise Unwritable(f"an object of class {kind.__name__} has no literal")
         parts = (f"{name}={self.value(getattr(thing, name))}" for name in names)
         return f"{self._type(kind, kind.__name__)}({', '.join(parts)})"
 
