@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "bindings/arrow.hpp"
 #include "bindings/daft.hpp"
 #include "bindings/spread.hpp"
+#include "bindings/to_python.hpp"
 #include "daft/native_function.hpp"
 
 namespace hypernodes::python {
@@ -21,12 +23,16 @@ namespace {
 /// What a node that runs when the program ends may still take.
 constexpr std::chrono::seconds kPatience{5};
 
-/// Runs the query of a job: python/hypernodes/integrations/daft/query.py does.
-void launch(const daft::OpenJob& job) {
-  const Locked lock;
-  static const char* const kModule = "hypernodes.integrations.daft.query";
-  nb::module_::import_(kModule).attr("collect")(job.number(), job->rows(), job->foreign(),
-                                                job->divisible(), str_of(job->label()));
+/// Runs the queries of jobs with an engine's options: python/hypernodes/integrations/daft/query.py
+/// does.
+daft::Launch launch(nb::handle options) {
+  return [held = object_value(options.ptr())](const daft::OpenJob& job) {
+    const Locked lock;
+    static const char* const kModule = "hypernodes.integrations.daft.query";
+    nb::module_::import_(kModule).attr("collect")(job.number(), job->rows(), job->foreign(),
+                                                  job->divisible(), str_of(job->label()),
+                                                  to_python(held));
+  };
 }
 
 Column column_of(nb::handle series) {
@@ -43,23 +49,29 @@ void bind_daft(nb::module_& module) {
   module.def(
       "daft_run",
       [](PythonGraph& graph, const nb::dict& inputs, nb::handle output_name, nb::handle cache,
-         nb::handle callbacks) {
-        return run_spread(graph, inputs, output_name, cache, callbacks, daft::on_daft(launch));
+         nb::handle callbacks, nb::handle options) {
+        return run_spread(graph, inputs, output_name, cache, callbacks,
+                          daft::on_daft(launch(options)));
       },
       nb::arg("graph"), nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("cache").none(),
-      nb::arg("callbacks").none());
+      nb::arg("callbacks").none(), nb::arg("options").none());
   module.def(
       "daft_map",
       [](PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
          const std::string& map_mode, nb::handle output_name, nb::handle cache,
-         nb::handle callbacks, const std::string& outputs) {
+         nb::handle callbacks, const std::string& outputs, nb::handle options) {
         return map_spread(graph, inputs, map_over, map_mode, output_name, cache, callbacks, outputs,
-                          daft::on_daft(launch));
+                          daft::on_daft(launch(options)));
       },
       nb::arg("graph"), nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
       nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
-      nb::arg("outputs"));
-  module.def("daft_executor", [] { return spread_executor(daft::on_daft(launch)); });
+      nb::arg("outputs"), nb::arg("options").none());
+  module.def(
+      "daft_executor",
+      [](nb::handle options) { return spread_executor(daft::on_daft(launch(options))); },
+      nb::arg("options").none());
+  module.def("daft_inside_query", daft::InsideQuery::now,
+             "Whether this thread is one that Daft evaluates rows in, or waits for.");
   nb::class_<ArrowTable>(module, "ArrowTable")
       .def("__arrow_c_stream__", &ArrowTable::stream, nb::arg("requested_schema") = nb::none());
   module.def(
@@ -69,8 +81,14 @@ void bind_daft(nb::module_& module) {
       },
       nb::arg("number"), nb::arg("first"), nb::arg("rows"), nb::arg("name"));
   module.def(
-      "daft_redeem", [](nb::handle tickets) { daft::redeem(column_of(tickets)); },
-      nb::arg("tickets"));
+      "daft_redeem",
+      [](nb::handle tickets, bool foreign) {
+        const Column column = column_of(tickets);
+        std::optional<nb::gil_scoped_release> others_may_run;
+        if (!foreign) others_may_run.emplace();
+        daft::redeem(column);
+      },
+      nb::arg("tickets"), nb::arg("foreign"));
   module.def("daft_define_redeem", daft::define_redeem);
   module.def(
       "daft_stop",

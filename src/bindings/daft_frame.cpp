@@ -141,7 +141,7 @@ Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Colu
     throw TypeError(
         "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + error.message(),
         "node '" + step.maker(output.slot) + "', row " + std::to_string(first_row + row),
-        "correct the return hint, or leave it out");
+        "correct the return hint or leave it out; run and map take any value");
   }
 }
 

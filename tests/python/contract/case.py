@@ -31,26 +31,6 @@ class Raises:
 
 
 @dataclass(frozen=True)
-class Fails:
-    """Where a case does not work yet.
-
-    Attributes:
-        what: The feature or bug, a key of `AWAITED`.
-        engines: The engines concerned; all by default.
-        tests: The tests concerned, without `test_`; all by default.
-    """
-
-    what: str
-    engines: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-
-    def concern(self, test: str, engine: str | None = None) -> bool:
-        """Whether they concern a test, of an engine."""
-        here = engine is None or engine in (self.engines or (engine,))
-        return here and test in (self.tests or (test,))
-
-
-@dataclass(frozen=True)
 class Case:
     """A pipeline, a call, and what comes of it on every engine.
 
@@ -70,7 +50,8 @@ class Case:
         always: The nodes that run in spite of a cache.
         value_only: Whether shapes and events are as in other cases, so not worth a test.
         dataframe: Whether `DaftEngine.dataframe` can be asked the same.
-        fails: Where it does not work yet.
+        unfit: The first line of the error of `dataframe`, if a return hint makes a typed column
+            that cannot hold what the node returns.
     """
 
     name: str
@@ -85,7 +66,7 @@ class Case:
     always: frozenset[str] = field(default_factory=frozenset)
     value_only: bool = False
     dataframe: bool = True
-    fails: tuple[Fails, ...] = ()
+    unfit: str | None = None
 
     @property
     def is_map(self) -> bool:

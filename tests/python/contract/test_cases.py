@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.calls import distinct
 from contract.case import Case
 from contract.cases import CASES
@@ -18,16 +17,15 @@ from contract.same import assert_same
 from hypernodes import DiskCache
 
 
-def each(test: str, cases: list[Case]) -> Any:
-    """Parametrises by case and engine, with the marks of what does not work yet."""
+def each(cases: list[Case]) -> Any:
+    """Parametrises by case and engine."""
     params = []
     for case in cases:
         for spec in ENGINES:
             if case.value_only and spec.columns:
                 continue  # it differs from its base in the shape of results only
-            marks = [awaiting(f.what) for f in case.fails if f.concern(test, spec.name)]
-            marks += spec.marks()
-            params.append(pytest.param(case, spec, id=f"{case.name}-{spec.name}", marks=marks))
+            name = f"{case.name}-{spec.name}"
+            params.append(pytest.param(case, spec, id=name, marks=spec.marks()))
     return pytest.mark.parametrize(("case", "spec"), params)
 
 
@@ -43,7 +41,7 @@ def test_names_are_unique():
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@each("result", SUCCEED)
+@each(SUCCEED)
 def test_result(case: Case, spec: EngineSpec):
     outcome = case.perform(spec)
     columns = case.is_map and spec.columns
@@ -51,13 +49,13 @@ def test_result(case: Case, spec: EngineSpec):
     check_calls(outcome.calls, case.calls, spec)
 
 
-@each("shapes", MAPS)
+@each(MAPS)
 def test_shapes(case: Case, spec: EngineSpec):
     assert_same(case.perform(spec, outputs="records").value(), case.result)
     assert_same(case.perform(spec, outputs="columns").value(), case.expected_columns())
 
 
-@each("events", WHOLE)
+@each(WHOLE)
 def test_events(case: Case, spec: EngineSpec):
     sequential = case.perform(SEQUENTIAL, watched=True).recorder.lines
     if spec.ordered:
@@ -68,7 +66,7 @@ def test_events(case: Case, spec: EngineSpec):
         check_unordered(case.perform(spec, watched=True).recorder.lines, sequential)
 
 
-@each("cache", CACHED)
+@each(CACHED)
 def test_cache(case: Case, spec: EngineSpec, tmp_path):
     cache = DiskCache(tmp_path)
     expected = case.expected_columns() if case.is_map and spec.columns else case.result
@@ -91,7 +89,7 @@ def test_cache(case: Case, spec: EngineSpec, tmp_path):
         check_unordered(warm.recorder.lines, sequential.recorder.lines)
 
 
-@each("error", FAIL)
+@each(FAIL)
 @pytest.mark.parametrize("watched", [False, True], ids=["", "watched"])
 def test_error(case: Case, spec: EngineSpec, watched: bool):
     expected = case.raises

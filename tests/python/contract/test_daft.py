@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from contract.awaited import awaiting
 from contract.cases.common import add_ten, chain, double
 from contract.engines import DAFT, DAFT_V2
 from hypernodes import Node, Pipeline
@@ -31,13 +30,11 @@ def pid(x):
     return os.getpid()
 
 
-@awaiting("daft-options")
 def test_use_process_runs_nodes_in_another_process(spec):
     engine = spec.make(default_daft_config={"use_process": True})
     assert Pipeline([Node(pid, "pid")], engine).run({"x": 1})["pid"] != os.getpid()
 
 
-@awaiting("generate-code")
 @pytest.mark.parametrize("mode", ["run", "map"])
 def test_generated_code_runs(spec, tmp_path, mode):
     pipeline = Pipeline([double, add_ten])

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from contract import calls
-from contract.awaited import awaiting
 from contract.case import Case
 from contract.cases import CASES
 from contract.engines import DAFT
@@ -46,12 +46,11 @@ class Collecting:
 
 
 def params() -> list[Any]:
-    found = []
-    for case in CASES:
-        if case.raises is None and case.dataframe:
-            features = [fails.what for fails in case.fails if fails.concern("dataframe")]
-            found.append(pytest.param(case, id=case.name, marks=[awaiting(f) for f in features]))
-    return found
+    return [
+        pytest.param(case, id=case.name)
+        for case in CASES
+        if case.raises is None and case.dataframe and case.unfit is None
+    ]
 
 
 @pytest.mark.parametrize("case", params())
@@ -61,3 +60,13 @@ def test_dataframe(case: Case):
     assert_same(result, case.expected_columns() if case.is_map else case.result)
     if case.calls is not None:
         assert sorted(made, key=repr) == sorted(case.calls, key=repr)
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, id=c.name) for c in CASES if c.unfit])
+def test_a_typed_column_refuses_what_breaks_its_hint(case: Case):
+    with pytest.raises(TypeError) as caught:
+        case.call(Collecting(case.build()))
+    calls.take()
+    assert str(caught.value).splitlines()[0] == case.unfit
+    assert re.fullmatch("node '.+', row [0-9]+", caught.value.where)
+    assert "hint" in caught.value.fix

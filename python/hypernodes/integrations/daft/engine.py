@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, hints
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import extension, frame
+from hypernodes.integrations.daft import extension, frame, generate, processes
+from hypernodes.integrations.daft.options import Options, read
 from hypernodes.node import Node, output_names
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from hypernodes.pipeline import Pipeline
 
 __all__ = ["DaftEngine", "DaftEngineV2"]
+
+_DEFAULTS = Options()
 
 
 class DaftEngine(NativeEngine):
@@ -47,14 +50,30 @@ class DaftEngine(NativeEngine):
         """Keeps the options; Daft is imported when a pipeline runs.
 
         Args:
-            use_batch_udf: Kept for existing code: Python nodes always run in batches.
-            default_daft_config: Kept for existing code.
+            use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
+                `default_daft_config` has no batch_size.
+            default_daft_config: How Daft runs the rows of `run` and `map`; any of
+
+                - max_workers: into how many parts a map is cut, and how many run at once. Threads
+                  are Daft's own, one for each core; processes as many as you say.
+                - batch_size: the most rows that Daft hands over in one call.
+                - max_concurrency: how many calls are under way at once; how many processes.
+                - use_process: True to run rows in processes of their own, which Daft starts for
+                  each run or map. What goes there must pickle.
+                - gpus: how many GPUs Daft reserves for each thread or process.
+
+                With a cache, the rows of a map run one after another, in one process: equal rows
+                are computed once.
             cache: Where results of pipelines are kept that have no cache of their own.
             callbacks: Who is told of what happens in pipelines that have no callbacks.
+
+        Raises:
+            PlanError: For options that are not known (a ValueError).
         """
         super().__init__(cache, callbacks)
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
+        self._options = read(default_daft_config, use_batch_udf)
         self._plans = frame.Plans()
 
     def run(
@@ -76,9 +95,13 @@ class DaftEngine(NativeEngine):
         Raises:
             DependencyMissingError: If Daft is not installed (an ImportError).
         """
-        extension.load()
+        spread = self._spread(pipeline)
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        return _core.daft_run(graph, given, output_name, *self._settings(pipeline))
+        cache, callbacks = self._settings(pipeline)
+        if spread is not None:
+            return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
+        options = self._query_options()
+        return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
     def map(
         self,
@@ -102,17 +125,30 @@ class DaftEngine(NativeEngine):
             outputs: "records", a list of dicts, or "columns", a dict of lists.
             overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
         """
-        extension.load()
+        spread = self._spread(pipeline)
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
         shape = self._outputs if outputs is None else outputs
-        return _core.daft_map(
-            graph, given, map_over, map_mode, output_name, cache, callbacks, shape
-        )
+        arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, shape)
+        if spread is not None:
+            return _core.spread_map(*arguments, spread)
+        return _core.daft_map(*arguments, self._query_options())
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
-        extension.load()
-        return _core.daft_executor()
+        spread = self._spread(pipeline)
+        if spread is not None:
+            return _core.spread_executor(spread)
+        return _core.daft_executor(self._query_options())
+
+    def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
+        """What runs rows in other processes; None if they run in this one."""
+        daft = extension.load()
+        if self._options.use_process or daft.get_or_infer_runner_type() != "native":
+            return processes.spread(pipeline, self._options)
+        return None
+
+    def _query_options(self) -> Options | None:
+        return None if self._options == _DEFAULTS else self._options
 
     def dataframe(
         self,
@@ -126,6 +162,10 @@ class DaftEngine(NativeEngine):
 
         A C++ node is a native function in its plan; Python nodes that touch are one batch UDF,
         whose columns are typed by the hints. Nothing runs before Daft is told to.
+
+        A typed column holds nothing else: collecting raises TypeError, naming node and row, where
+        a node returns what breaks its return hint. `run` and `map` take any value. Without outputs
+        there are no columns, and so no rows.
 
         Args:
             pipeline: What to run.
@@ -158,6 +198,39 @@ class DaftEngine(NativeEngine):
             _hints_of(pipeline),
             self._plans,
         )
+
+    def generate_code(
+        self,
+        pipeline: Pipeline,
+        inputs: Mapping[str, Any] | None = None,
+        mode: str = "run",
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+    ) -> str:
+        """Returns a Daft script that computes what `run` or `map` of `pipeline` does.
+
+        The script needs Daft alone: it holds the source of node functions and of what they read.
+        Its last DataFrame is `df`, with the outputs as columns; nothing runs before that is
+        collected. A plain nested pipeline becomes its nodes, a mapped one a function with a loop,
+        a C++ node is loaded from its library through hypernodes. Engines, caches and callbacks
+        are left out. Columns are typed by return hints, which Daft takes at their word: it
+        converts a value that breaks its hint.
+
+        Args:
+            pipeline: What to write.
+            inputs: The inputs by name; None for placeholders.
+            mode: "run" for one row, "map" for one for each item.
+            map_over: The inputs to map over; by default all given ones that are sequences.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+
+        Raises:
+            PlanError: As for run and map; for a node whose function has no source or reads
+                something that has none, for one of whole columns, and for an input that cannot be
+                written as a literal.
+        """
+        return generate.generate(pipeline, inputs, mode, map_over, map_mode, output_name)
 
 
 class DaftEngineV2(DaftEngine):

@@ -85,6 +85,10 @@ def build(
         plans: What has been compiled before.
     """
     source = _core.daft_source(graph, inputs, map_over, map_mode, output_name, hints)
+    if not source.outputs:
+        # Daft counts rows by columns: without columns there are none.
+        nothing: daft.DataFrame = module.from_pydict({})
+        return nothing
     return plans.get(module, graph, source, cache).frame(source)
 
 

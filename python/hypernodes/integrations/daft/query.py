@@ -6,14 +6,17 @@ C++ programs that embed Python call `collect`, too.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import os
+import threading
 from typing import Any
 
 from hypernodes import _core
 from hypernodes.exceptions import PlanError
 from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft.options import Options
 
 _TICKET = "row"
 # Fewer rows are not worth a part of their own.
@@ -22,7 +25,14 @@ _PART_ROWS = 256
 _KEPT_SOURCES = 16
 
 
-def collect(number: int, rows: int, foreign: bool, divisible: bool, label: str) -> None:
+def collect(
+    number: int,
+    rows: int,
+    foreign: bool,
+    divisible: bool,
+    label: str,
+    options: Options | None = None,
+) -> None:
     """Has Daft walk over the rows of job `number`, and returns when it is done.
 
     Args:
@@ -31,14 +41,18 @@ def collect(number: int, rows: int, foreign: bool, divisible: bool, label: str) 
         foreign: Whether they need Python: Daft then calls a batch UDF, else a native function.
         divisible: Whether distant rows may run at the same time.
         label: What the column is called in Daft's plan.
+        options: How Daft runs them; None leaves that to it.
     """
     daft = extension.load()
     if daft.get_or_infer_runner_type() != "native":
         raise PlanError(
             "run and map keep their values in this process, but Daft runs elsewhere",
             where="DaftEngine",
-            fix="use Daft's native runner, or engine.dataframe()",
+            fix="use Daft's native runner, or choose another before the pipeline is put into one",
         )
+    if options is not None:
+        _collect_with(options, number, rows, foreign, divisible, label)
+        return
     # Other sizes are left to the garbage collector together with their tickets.
     source = _source_of_one(number) if rows == 1 else _source(number, rows, divisible)
     source.select(_expression(foreign, label)).collect()
@@ -50,8 +64,15 @@ def _source_of_one(number: int) -> Any:  # noqa: ANN401 (Daft is imported when i
 
 
 def _source(number: int, rows: int, divisible: bool) -> Any:  # noqa: ANN401
+    return _parts(number, rows, min(_cores(), rows // _PART_ROWS) if divisible else 1)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _parts(number: int, rows: int, parts: int) -> Any:  # noqa: ANN401
     daft = extension.load()
-    parts = min(len(os.sched_getaffinity(0)), rows // _PART_ROWS) if divisible else 1
     if parts <= 1:
         return daft.from_arrow(_core.daft_tickets(number, 0, rows, _TICKET))
     pa = extension.arrow()
@@ -85,5 +106,38 @@ def _call(foreign: bool) -> Any:  # noqa: ANN401
 
 
 def _redeem(tickets: Any) -> Any:  # noqa: ANN401
-    _core.daft_redeem(tickets)
+    _core.daft_redeem(tickets, True)
+    return tickets
+
+
+# With options --------------------------------------------------------------------------------
+
+# How many calls of a query may begin, by its job's number.
+_turns: dict[int, threading.Semaphore] = {}
+
+
+def _collect_with(
+    options: Options, number: int, rows: int, foreign: bool, divisible: bool, label: str
+) -> None:
+    daft = extension.load()
+    # Rows of others run one after another: equal ones are computed once.
+    most = options.most_at_once if divisible else 1
+    udf = daft.func.batch(
+        return_dtype=daft.DataType.int64(), batch_size=options.batch_size, gpus=options.gpus
+    )(_redeem_in_turn)
+    if divisible and options.max_workers is not None:
+        source = _parts(number, rows, min(options.max_workers, rows))
+    else:
+        source = _source(number, rows, divisible)
+    if most is not None:
+        _turns[number] = threading.Semaphore(most)
+    try:
+        source.select(udf(daft.col(_TICKET), number, foreign).alias(label)).collect()
+    finally:
+        _turns.pop(number, None)
+
+
+def _redeem_in_turn(tickets: Any, number: int, foreign: bool) -> Any:  # noqa: ANN401
+    with _turns.get(number) or contextlib.nullcontext():
+        _core.daft_redeem(tickets, foreign)
     return tickets

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from contract.calls import ran
-from contract.case import Case, Fails
+from contract.case import Case
 from contract.cases.common import add_ten, chain, double, negate, pair
 from hypernodes import Pipeline, node
 
@@ -67,8 +67,6 @@ def wide():
     return Pipeline([negate, add_ten, double])
 
 
-NO_COLUMNS = Fails("dataframe-empty", tests=("dataframe",))
-
 CASES = [
     Case(
         "run",
@@ -116,7 +114,6 @@ CASES = [
   pipeline_start empty {}
   pipeline_end empty {}
 """,
-        fails=(NO_COLUMNS,),
     ),
     Case(
         "run: output_name as a str prunes",
@@ -146,7 +143,6 @@ CASES = [
         lambda p, **kw: p.run(output_name=[], **kw),
         result={},
         calls=[],
-        fails=(NO_COLUMNS,),
     ),
     Case(
         "run: surplus inputs and values for intermediate outputs are ignored",

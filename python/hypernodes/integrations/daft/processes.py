@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The Daft query of a run or map whose rows run in other processes, Daft's own or Ray's.
+
+Each row of the query is a part: rows of the run or map, pickled. A function of Daft's processes
+runs them, and what it returns is told here as it comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from hypernodes import _core, remote
+from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft.options import Options
+
+if TYPE_CHECKING:
+    from hypernodes.pipeline import Pipeline
+
+# So that a process whose rows are slow does not keep the others waiting at the end.
+_PARTS_PER_PROCESS = 4
+
+
+def spread(pipeline: Pipeline, options: Options) -> Callable[[_core.RowJob], None]:
+    """What has all rows of a job of this pipeline run in other processes."""
+    return functools.partial(_run_job, pipeline, options)
+
+
+def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
+    if _core.daft_inside_query():
+        # One of Daft's few threads waits: another query might never get one.
+        job.run_rows(0, job.rows)
+        return
+    daft = extension.load()
+    # Parts of others run one after another: equal rows are computed once.
+    processes = _processes(options) if job.divisible else 1
+    rows = remote.RemoteJob(pipeline, job)
+    parts = [rows.part(first, count) for first, count in _ranges(job, options, processes)]
+    names = ("items", "first", "count")
+    columns = map(list, zip(*parts, strict=True))
+    source = daft.from_pydict(dict(zip(names, columns, strict=True)))
+    column = _column(daft, rows.shared, options, min(processes, len(parts)), pipeline.name)
+    with contextlib.closing(source.select(column.alias("done")).iter_rows()) as results:
+        for result in results:
+            rows.add(result["done"])
+            if rows.settled:
+                break
+
+
+def _processes(options: Options) -> int:
+    return options.most_at_once or len(os.sched_getaffinity(0))
+
+
+def _ranges(job: _core.RowJob, options: Options, processes: int) -> list[tuple[int, int]]:
+    """The first row and the number of rows of each part."""
+    parts = processes * _PARTS_PER_PROCESS if job.divisible else 1
+    if options.batch_size is not None:
+        parts = max(parts, -(-job.rows // options.batch_size))
+    parts = min(parts, job.rows)
+    cuts = [job.rows * i // parts for i in range(parts + 1)]
+    return [(cuts[i], cuts[i + 1] - cuts[i]) for i in range(parts)]
+
+
+def _column(
+    daft: ModuleType, shared: remote.Shared, options: Options, processes: int, name: str | None
+) -> Any:  # noqa: ANN401 (an expression of Daft's)
+    # A class of this function travels by value and imports us there, where our module may not be
+    # on the path yet.
+    class Rows:
+        def __init__(self, path: list[str], token: str, data: bytes) -> None:
+            import sys
+
+            sys.path.extend(place for place in path if place not in sys.path)
+            from hypernodes import remote
+
+            self.run_rows = functools.partial(remote.run_rows, remote.Shared(token, data))
+
+        def run(self, items: Any, first: Any, count: Any) -> list[bytes]:  # noqa: ANN401
+            columns = (column.to_pylist() for column in (items, first, count))
+            return [self.run_rows(*part) for part in zip(*columns, strict=True)]
+
+        column = daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)(run)
+
+    made = daft.cls(
+        Rows,
+        use_process=True,
+        max_concurrency=processes,
+        gpus=options.gpus,
+        name_override=name or "pipeline",
+    )
+    worker = made(list(sys.path), shared.token, shared.data)
+    return worker.column(daft.col("items"), daft.col("first"), daft.col("count"))
