@@ -47,11 +47,10 @@ class RowJob {
   RunContext& context() const { return *context_; }
   /// Whether a node or a value can only be opened with Python: its lock is needed then.
   bool foreign() const { return foreign_; }
-  /// Whether distant rows may run at once without computing anything twice, or cutting a batch that
-  /// a node wants whole.
-  bool divisible() const {
-    return frame_.map && frame_.cache == nullptr && !graph_->has_whole_batch();
-  }
+  /// Whether distant rows may run at once without computing anything twice.
+  bool divisible() const { return frame_.map && frame_.cache == nullptr; }
+  /// Whether some node wants all rows in one call: each part is one.
+  bool whole_batch() const { return graph_->has_whole_batch(); }
   /// The names of the nodes, for people.
   std::string label() const;
 

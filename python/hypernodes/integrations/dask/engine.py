@@ -184,7 +184,8 @@ class DaskEngine(NativeEngine):
 
     def _ranges(self, job: _core.RowJob, workers: int) -> list[Range]:
         """The first row and the number of rows of each task."""
-        parts = self.npartitions or workers * _PARTS_PER_WORKER
+        # A node that wants whole batches is called once for each part.
+        parts = self.npartitions or (1 if job.whole_batch else workers * _PARTS_PER_WORKER)
         parts = min(parts, job.rows) if job.divisible else 1
         cuts = [job.rows * i // parts for i in range(parts + 1)]
         return [(cuts[i], cuts[i + 1] - cuts[i]) for i in range(parts)]
