@@ -162,10 +162,16 @@ GraphInputs run_inputs(const PythonGraph& graph, const Plan& plan, const nb::dic
   return out;
 }
 
-nb::object map_items(const std::string& name, nb::handle value) {
+nb::object sequence_items(nb::handle value) {
   MappedInput input{};
-  if (!take_items(value, &input)) refuse_items(name, value, {});
+  if (!take_items(value, &input)) return {};
   return input.items.is_valid() ? input.items : owned(PyList_AsTuple(to_list(input.column).ptr()));
+}
+
+nb::object map_items(const std::string& name, nb::handle value) {
+  nb::object items = sequence_items(value);
+  if (!items.is_valid()) refuse_items(name, value, {});
+  return items;
 }
 
 MapInputs map_inputs(const PythonGraph& graph, const Plan& plan, const nb::dict& inputs,

@@ -27,7 +27,9 @@ struct MappedInput {
   }
 };
 
-/// The items of what a map may go over, as a tuple. Throws: PlanError if `value` is no such thing.
+/// The items of what a map may go over, as a tuple; null if `value` is no such thing.
+nb::object sequence_items(nb::handle value);
+/// The same. Throws: PlanError if `value` is no such thing.
 nb::object map_items(const std::string& name, nb::handle value);
 
 /// The inputs of a map.

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/inputs.hpp"
 #include "bindings/numpy.hpp"
 #include "hypernodes/error.hpp"
 
@@ -83,12 +84,8 @@ class BytesView {
 
 /// The items of a sequence, which stay the same whatever Python code runs meanwhile.
 nb::object items_of(PyObject* object, const Type& to) {
-  if (PyTuple_Check(object)) return nb::borrow(object);
-  if (PyList_Check(object)) return owned(PyList_AsTuple(object));
-  if (is_numpy_array(object)) {
-    const nb::object items = numpy_items(object);
-    if (items.is_valid()) return owned(PyList_AsTuple(items.ptr()));
-  }
+  nb::object items = sequence_items(object);
+  if (items.is_valid()) return items;
   refuse(to, object);
 }
 

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from hypernodes import DiskCache, Node, Pipeline, SeqEngine, node
@@ -94,3 +96,9 @@ def test_bound_value_changed_in_place_is_seen(tmp_path: Path) -> None:
     assert deeper.run({"items": [1, 2]}) == {"total": 30}
     scale[0] = 2
     assert deeper.run({"items": [1, 2]}) == {"total": 6}
+
+
+@pytest.mark.parametrize("items", [range(3), (0, 1, 2), np.arange(3), pd.Series([0, 1, 2])])
+def test_a_nested_map_goes_over_what_a_map_goes_over(items):
+    inner = Pipeline([Node(lambda x: x + 1, "y")]).as_node(map_over="x")
+    assert Pipeline([inner]).run({"x": items}) == {"y": [1, 2, 3]}
