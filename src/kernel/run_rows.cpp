@@ -135,6 +135,7 @@ std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t ro
   std::vector<Call> group;
   std::optional<Failure> failure;
   for (std::size_t index = first; index < steps_.size(); ++index) {
+    if (ran_[index]) continue;
     StepState& state = steps_[index];
     const Node::Definition& definition = state.node().definition();
     if (definition.nested != nullptr || !definition.body->waits()) continue;

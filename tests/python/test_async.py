@@ -186,3 +186,30 @@ def test_rows_of_a_map_on_daft_run_at_the_same_time():
     daft = pytest.importorskip("hypernodes.integrations.daft")
     rows = Pipeline([left], engine=daft.DaftEngine()).map({"x": [1, 2]}, map_over="x")
     assert rows == [{"left": 2}, {"left": 3}]
+
+
+def test_a_node_that_has_run_stays_so_though_a_later_one_changes_its_input(tmp_path: Path):
+    calls = []
+
+    @node("a")
+    async def a_reads(x):
+        calls.append("a")
+        return len(x)
+
+    @node("c")
+    def c_changes(x):
+        x.append(0)
+        return len(x)
+
+    @node("d")
+    async def d_waits(c):
+        return c
+
+    @node("e")  # runs together with a, before c
+    async def e_reads(x):
+        calls.append("e")
+        return len(x)
+
+    pipeline = Pipeline([a_reads, c_changes, d_waits, e_reads], cache=DiskCache(tmp_path))
+    assert pipeline.run({"x": [1]}) == {"a": 1, "c": 2, "d": 2, "e": 1}
+    assert calls == ["a", "e"]
