@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["DaftEngine", "DaskEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
 
 
-class NativeEngine:
+class NativeEngine(ABC):
     """Base of our own engines: a cache and callbacks for pipelines that have none themselves."""
 
     _names: tuple[str, ...] = ()
     """What else this engine is called, for `PipelineCallback.supported_engines`."""
+    _outputs = "records"
+    """What a map returns if nobody asks for anything."""
 
     def __init__(
         self, cache: Cache | None = None, callbacks: Sequence[PipelineCallback] | None = None
@@ -68,6 +71,82 @@ class NativeEngine:
             self._check_callbacks(callbacks)
         pipeline._check_inner_callbacks(self)
         return cache, callbacks
+
+    def run(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Runs `pipeline` on one item: a dict of its outputs.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name.
+            output_name: The only outputs to compute.
+            overrides: Outputs that are given instead of computed.
+        """
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
+        return self._run_graph(pipeline, graph, given, output_name, *self._settings(pipeline))
+
+    def map(
+        self,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        *,
+        outputs: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401 (`outputs` decides)
+        """Runs `pipeline` on each item.
+
+        Args:
+            pipeline: What to run.
+            inputs: The inputs by name; those in `map_over` are lists.
+            map_over: The names of the inputs to map over.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute.
+            outputs: "records", a list of dicts, or "columns", a dict of lists; by default records,
+                on DaftEngineV2 columns.
+            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
+        """
+        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
+        cache, callbacks = self._settings(pipeline)
+        shape = self._outputs if outputs is None else outputs
+        return self._map_graph(
+            pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks, shape
+        )
+
+    @abstractmethod
+    def _run_graph(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+    ) -> dict[str, Any]:
+        """Runs a graph of `pipeline` on all that it is given."""
+
+    @abstractmethod
+    def _map_graph(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        outputs: str,
+    ) -> Any:  # noqa: ANN401 (`outputs` decides)
+        """Maps it."""
 
     def _prepared(
         self,
@@ -115,49 +194,29 @@ class SeqEngine(NativeEngine):
 
     _names = ("SequentialEngine",)
 
-    def run(
+    def _run_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
-        output_name: str | Sequence[str] | None = None,
-        *,
-        overrides: Mapping[str, Any] | None = None,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
     ) -> dict[str, Any]:
-        """Runs `pipeline` on one item: a dict of its outputs.
+        return graph.run(given, output_name, cache, callbacks)
 
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name.
-            output_name: The only outputs to compute.
-            overrides: Outputs that are given instead of computed.
-        """
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        return graph.run(given, output_name, *self._settings(pipeline))
-
-    def map(
+    def _map_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
+        graph: _core.Graph,
+        given: dict[str, Any],
         map_over: str | Sequence[str],
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        *,
-        outputs: str = "records",
-        overrides: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 (`outputs` decides)
-        """Runs `pipeline` on each item.
-
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name; those in `map_over` are lists.
-            map_over: The names of the inputs to map over.
-            map_mode: "zip" or "product".
-            output_name: The only outputs to compute.
-            outputs: "records", a list of dicts, or "columns", a dict of lists.
-            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
-        """
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        outputs: str,
+    ) -> Any:  # noqa: ANN401
         return graph.map(given, map_over, map_mode, output_name, cache, callbacks, outputs)
 
 

@@ -38,7 +38,6 @@ class DaftEngine(NativeEngine):
     """
 
     _names = ("DaftEngineV2",)
-    _outputs = "records"
 
     def __init__(
         self,
@@ -76,60 +75,35 @@ class DaftEngine(NativeEngine):
         self._options = read(default_daft_config, use_batch_udf)
         self._plans = frame.Plans()
 
-    def run(
+    def _run_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
-        output_name: str | Sequence[str] | None = None,
-        *,
-        overrides: Mapping[str, Any] | None = None,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
     ) -> dict[str, Any]:
-        """Runs `pipeline` on one item, a query of one row: a dict of its outputs.
-
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name.
-            output_name: The only outputs to compute.
-            overrides: Outputs that are given instead of computed.
-
-        Raises:
-            DependencyMissingError: If Daft is not installed (an ImportError).
-        """
         spread = self._spread(pipeline)
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
         if spread is not None:
             return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
         options = self._query_options()
         return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
-    def map(
+    def _map_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
+        graph: _core.Graph,
+        given: dict[str, Any],
         map_over: str | Sequence[str],
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        *,
-        outputs: str | None = None,
-        overrides: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 (`outputs` decides)
-        """Runs `pipeline` on each item.
-
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name; those in `map_over` are lists.
-            map_over: The names of the inputs to map over.
-            map_mode: "zip" or "product".
-            output_name: The only outputs to compute.
-            outputs: "records", a list of dicts, or "columns", a dict of lists.
-            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
-        """
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        outputs: str,
+    ) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
-        shape = self._outputs if outputs is None else outputs
-        arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, shape)
+        arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
             return _core.spread_map(*arguments, spread)
         return _core.daft_map(*arguments, self._query_options())

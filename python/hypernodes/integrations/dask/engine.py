@@ -9,7 +9,7 @@ import importlib
 import os
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -86,51 +86,30 @@ class DaskEngine(NativeEngine):
         self.npartitions = npartitions
         _load(scheduler)
 
-    def run(
+    def _run_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
-        output_name: str | Sequence[str] | None = None,
-        *,
-        overrides: Mapping[str, Any] | None = None,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
     ) -> dict[str, Any]:
-        """Runs `pipeline` on one item, as one task: a dict of its outputs.
-
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name.
-            output_name: The only outputs to compute.
-            overrides: Outputs that are given instead of computed.
-        """
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
         spread = self._spread(pipeline)
         return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
 
-    def map(
+    def _map_graph(
         self,
         pipeline: Pipeline,
-        inputs: dict[str, Any],
+        graph: _core.Graph,
+        given: dict[str, Any],
         map_over: str | Sequence[str],
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        *,
-        outputs: str = "records",
-        overrides: Mapping[str, Any] | None = None,
-    ) -> Any:  # noqa: ANN401 (`outputs` decides)
-        """Runs `pipeline` on each item.
-
-        Args:
-            pipeline: What to run.
-            inputs: The inputs by name; those in `map_over` are lists.
-            map_over: The names of the inputs to map over.
-            map_mode: "zip" or "product".
-            output_name: The only outputs to compute.
-            outputs: "records", a list of dicts, or "columns", a dict of lists.
-            overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
-        """
-        graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        outputs: str,
+    ) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
         return _core.spread_map(
             graph, given, map_over, map_mode, output_name, cache, callbacks, outputs, spread
