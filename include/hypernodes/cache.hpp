@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -18,6 +19,37 @@ namespace hypernodes {
 namespace detail {
 class PickleKey;
 }  // namespace detail
+
+/// What a cache holds, and what this process did with it since it opened it.
+struct CacheStatistics {
+  std::uint64_t records = 0;    ///< How many are there.
+  std::uint64_t bytes = 0;      ///< What they take, with what finds them.
+  std::uint64_t max_bytes = 0;  ///< What they may take; 0 if there is no bound.
+  std::uint64_t hits = 0;       ///< Look-ups that found a record.
+  std::uint64_t misses = 0;     ///< Look-ups that did not.
+  std::uint64_t stores = 0;     ///< Records put.
+  std::uint64_t evicted = 0;    ///< Records dropped because others needed their place.
+  std::uint64_t expired = 0;    ///< Records dropped because they were too old.
+};
+
+/// What Cache::verify found.
+struct CacheVerification {
+  std::uint64_t records = 0;  ///< How many were read.
+  std::uint64_t damaged = 0;  ///< How many of them were not what had been put, and were dropped.
+  /// How many are pickles signed with a key that this cache does not have: misses here, but perhaps
+  /// somebody else's results. They stay.
+  std::uint64_t foreign = 0;
+};
+
+/// Why a record is not there.
+enum class Absence : std::uint8_t {
+  kNeverStored,  ///< As far as is known.
+  kEvicted,      ///< It was, until others needed its place.
+  kExpired,      ///< It is too old, or was.
+};
+
+/// The first bytes of the keys of all records of a node (docs/formats/keys.md).
+using NodePrefix = std::array<std::uint8_t, 8>;
 
 /// Where results are kept between runs: a map from key to record (docs/formats/record.md).
 ///
@@ -51,6 +83,26 @@ class Cache {
 
   /// The last reason why the cache could not do its work (full disk, no permission), or empty.
   virtual std::string warning() const { return {}; }
+
+  /// Forgets the records of these nodes. Cost: a store that does not keep keys in order reads all.
+  virtual void clear_nodes(std::span<const NodePrefix> /*nodes*/) {}
+
+  /// Drops records that are too old, and those that were not used for longest while there are more
+  /// than allowed. Readers go on meanwhile.
+  virtual void gc() {}
+
+  /// Reads every record and drops those that are damaged. Readers and writers go on meanwhile.
+  virtual CacheVerification verify() { return {}; }
+
+  virtual CacheStatistics statistics() { return {}; }
+
+  /// Why get_many() finds nothing for `key`. REQUIRES: it does not.
+  virtual Absence absence(const Digest& /*key*/) { return Absence::kNeverStored; }
+
+  /// What was last put under `name` by put_note(), else empty: a few facts about nodes, not
+  /// results, that explain() and clear by name need. A cache may keep none.
+  virtual std::string note(std::string_view /*name*/) { return {}; }
+  virtual void put_note(std::string_view /*name*/, std::string_view /*text*/) {}
 
   /// What signs the records of objects that only pickle can encode; null (the default): this cache
   /// keeps no such results.

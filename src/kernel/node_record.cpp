@@ -9,7 +9,7 @@
 namespace hypernodes {
 namespace {
 
-constexpr std::string_view kKeyVersion = "hypernodes key 1";  // 16 bytes
+constexpr std::string_view kKeyVersion = "hypernodes key 2";  // 16 bytes
 
 /// Digest::significant() read back; false if `bytes` does not begin with one.
 bool take_digest(codec::Reader& reader, Digest* digest) {
@@ -57,12 +57,15 @@ KeyMaker::KeyMaker(const Node& node) {
   block.append(reinterpret_cast<const char*>(code.bytes.data()), code.bytes.size());
   block.resize(64, '\0');
   state_.update(block);
+  std::memcpy(node_.data(), code.bytes.data(), node_.size());
 }
 
 Digest KeyMaker::key(std::span<const Digest* const> inputs) const {
   Sha256 hash = state_;
   for (const Digest* input : inputs) hash.update(input->significant());
-  return hash.finish();
+  Digest key = hash.finish();
+  std::memcpy(key.bytes.data(), node_.data(), node_.size());
+  return key;
 }
 
 void append_outputs(const Digest& key, std::uint64_t cost_ns,

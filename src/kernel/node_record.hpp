@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -53,7 +54,7 @@ bool encode_output(Encode&& encode, std::string& payload, std::string& canonical
 Digest digest_of_pickle(const Digest& key, std::string_view payload);
 
 /// Makes the keys of one node. What its rows share is hashed once, each key adds the inputs'
-/// digests.
+/// digests. They begin with the same eight bytes, so that a store has a node's records together.
 class KeyMaker {
  public:
   explicit KeyMaker(const Node& node);
@@ -64,6 +65,7 @@ class KeyMaker {
 
  private:
   Sha256 state_;
+  std::array<std::uint8_t, 8> node_;  ///< The first bytes of the code digest.
 };
 
 /// Appends the record of a node's outputs under `key`; `secret` is needed if one is pickled.
