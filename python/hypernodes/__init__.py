@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .batch_node import BatchNode, DualNode
-from .cache import DiskCache
+from .cache import DiskCache, MemoryCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
 from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
@@ -37,6 +37,7 @@ __all__ = [
     "HyperNode",
     "HyperNodesError",
     "Library",
+    "MemoryCache",
     "Node",
     "Pipeline",
     "PipelineCallback",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -15,6 +16,7 @@ from hypernodes import (
     ExecutionError,
     HyperNodesError,
     Library,
+    MemoryCache,
     Pipeline,
     PipelineNode,
     SeqEngine,
@@ -41,7 +43,7 @@ mapped = inner.as_node(
 pipeline = Pipeline(
     nodes=[mapped, inner],
     engine=SeqEngine(cache=DiskCache("cache")),
-    cache=DiskCache(Path("cache")),
+    cache=DiskCache(Path("cache"), "10 GB", timedelta(days=1), durability="commit"),
     callbacks=[ProgressCallback(enable="auto")],
     name="outer",
     strict_types=True,
@@ -53,6 +55,12 @@ first: int = pipeline.run(inputs={"x": 1}, output_name="doubled")["doubled"]
 rows = pipeline.map(inputs={"x": [1, 2], "numbers": [3]}, map_over=["x"], map_mode="product")
 values: list[int] = [row["doubled"] for row in rows]
 columns: dict[str, list[int]] = pipeline.map({"x": [1]}, "x", outputs="columns")
+
+memory = MemoryCache(max_bytes=10**9, max_age=3600)
+assert_type(pipeline.with_cache(memory), Pipeline)
+assert_type(memory.stats()["max_bytes"], int | None)
+assert_type(memory.verify(), dict[str, int])
+assert_type(memory.get_many(["a"]), dict[str, Any])
 
 assert_type(pipeline.bind(x=1, other="text"), Pipeline)
 assert_type(pipeline.unbind("x").unbind(), Pipeline)
