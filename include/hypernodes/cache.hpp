@@ -82,7 +82,8 @@ class Cache {
   /// Makes what was put durable (survives a power loss).
   virtual void flush() {}
 
-  /// The last reason why the cache could not do its work (full disk, no permission), or empty.
+  /// Why the cache could not do its work (full disk, no permission) since it last could, or empty.
+  /// Asked after every look-up and put of a run, which is then degraded (Statistics).
   virtual std::string warning() const { return {}; }
 
   /// Forgets the records of these nodes. Cost: a store that does not keep keys in order reads all.

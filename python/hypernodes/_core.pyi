@@ -26,11 +26,17 @@ class Statistics:
     def damaged_records(self) -> int: ...
     @property
     def warnings(self) -> list[str]: ...
-    def __getstate__(self) -> tuple[dict[str, tuple[int, int, float]], int, list[str]]: ...
+    @property
+    def degraded(self) -> bool:
+        """Whether a cache could not do its work, so that not all was found or stored."""
+    def __getstate__(self) -> tuple[dict[str, tuple[int, int, float]], int, list[str], bool]: ...
     def __setstate__(
         self,
         arg: tuple[
-            collections.abc.Mapping[str, tuple[int, int, float]], int, collections.abc.Sequence[str]
+            collections.abc.Mapping[str, tuple[int, int, float]],
+            int,
+            collections.abc.Sequence[str],
+            bool,
         ],
         /,
     ) -> None: ...

@@ -209,7 +209,7 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
       graph.graph(), plan->selection, to_graph_inputs(std::move(given)), context,
       make_frame(*graph.graph(), plan->selection, *context, !items.is_none()), Enter(), first);
   run_rows(*job, 0, count);
-  if (context->cache() != nullptr) context->cache()->flush();
+  context->flush();
   const nb::object events = listened ? recorder->events() : nb::object(nb::list());
   const Unnamed unnamed(*graph.graph());
   const nb::object statistics = nb::cast(Unnamed::renamed(
