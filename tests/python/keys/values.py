@@ -237,7 +237,7 @@ ARRAYS: list[Any] = [
         "i1", "i2", "i4", "i8", ">i4", "u4", "f2", "f4", ">f8", "c8", "c16", "?", "S1", "S2", "U1",
         "U2", "M8[ns]", "M8[s]", "M8[2s]", "m8[ns]", "V8", "O")),
     np.zeros(2, [("a", "i4"), ("b", "i4")]), np.zeros(2, [("a", "i4"), ("c", "i4")]),
-    np.zeros(2, [("a", "i4"), ("b", "i4")]).view(np.recarray), np.matrix([[1.0]]),
+    np.zeros(2, [("a", "i4"), ("b", "i4")]).view(np.recarray),
     np.zeros(2, np.dtype([("a", "i1"), ("b", "i4")], align=True)),
     np.zeros(2, [("a", "i1"), ("b", "i4")]), np.array(["a" * 40], np.dtypes.StringDType()),
     np.array(["b" * 40], np.dtypes.StringDType()), np.array([-0.0]), np.array([math.nan]),
