@@ -3,8 +3,8 @@
 Every lookup runs in a process that is forked for it, so that nothing is kept but what is on disk.
 """
 
-import functools
 import importlib
+import inspect
 import json
 import os
 import sys
@@ -29,6 +29,8 @@ def probe(x: Any) -> int:
 
 
 def cases(cached: Cached) -> dict[str, Callable[..., Any]]:
+    list(keys_cases.pairs())  # imports what they need, before any fork
+
     def pair(path: str, name: str, second: bool) -> bool:
         """Whether the input of a pair is answered without a call."""
 
@@ -111,17 +113,20 @@ def hamilton() -> dict[str, Callable[..., Any]]:
     from hamilton import base, driver
 
     def cached(path: str, function: Function) -> Function:
-        @functools.wraps(function)
-        def y(*args: Any, **kwargs: Any) -> Any:
-            return function(*args, **kwargs)
-
-        graph = importlib.import_module(function.__module__)
-        y = types.FunctionType(function.__code__, function.__globals__, "y", None, function.__closure__)
-        y.__wrapped__ = getattr(function, "__wrapped__", function)
-        inputs = {"probe": ["x"], "work": ["shape", "x"]}[function.__name__]
-        y.__annotations__ = {**dict.fromkeys(inputs, Any), "return": Any}
-        y.__module__ = graph.__name__
-        module = types.ModuleType(graph.__name__)
+        # A copy of the function under the node's name, with the hints that Hamilton wants.
+        parts = function.__globals__, "y", None, function.__closure__
+        y = types.FunctionType(function.__code__, *parts)
+        names = list(inspect.signature(function).parameters)
+        y.__annotations__ = {**dict.fromkeys(names, Any), "return": Any}
+        y.__signature__ = inspect.Signature(
+            [
+                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=Any)
+                for name in names
+            ],
+            return_annotation=Any,
+        )
+        y.__module__ = function.__module__
+        module = types.ModuleType(function.__module__)
         module.y = y
         built = (
             driver.Builder()

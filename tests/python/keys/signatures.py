@@ -6,7 +6,8 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from hypernodes import Cache, Pipeline, node
+from hypernodes import Pipeline, node
+from hypernodes.cache import Cache
 from hypernodes.exceptions import UncachedWarning
 
 

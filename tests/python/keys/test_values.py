@@ -190,7 +190,7 @@ def test_the_warning_names_node_and_input_once(tmp_path: pathlib.Path) -> None:
     assert len(told) == 1
 
 
-def test_a_coroutine_and_a_lock_of_asyncio() -> None:
+def test_a_coroutine_runs_uncached() -> None:
     coroutine = asyncio.sleep(0)
     assert signature(coroutine) is None
     coroutine.close()
