@@ -1,11 +1,11 @@
 """Which inputs share a key and which edits are seen, by us and by five Python caches."""
 
+import json
+import os
 import shutil
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
-import json
-import os
 from pathlib import Path
 
 from harness import RESULTS, ROOT, SCRATCH, Worker, commit_id, progress
@@ -42,16 +42,19 @@ def edits(name: str, folder: Path) -> dict[str, str]:
     found = {}
     with ExitStack() as stack:
         worker = start(stack, name)
-        path = str(folder / name / "edits")
-        first = worker.ask("project", path=path, folder=str(folder / "project" / "nothing"))
-        if first != "recompute":
-            raise RuntimeError(f"{name} does not run the project: {first}")
+        for function in ("measure", "work"):
+            before = str(folder / "project" / "nothing")
+            path = str(folder / name / function)
+            first = worker.ask("project", path=path, folder=before, name=function)
+            if first != "recompute":
+                raise RuntimeError(f"{name} does not run the project: {first}")
         for edit in keys_cases.EDITS:
             progress(f"{name}: {edit}")
-            project = str(folder / "project" / edit)
+            function = keys_cases.function_of(edit)
             copy = str(folder / name / "copy")
-            shutil.copytree(path, copy)
-            answer = worker.ask("project", path=copy, folder=project)
+            shutil.copytree(folder / name / function, copy)
+            project = str(folder / "project" / edit)
+            answer = worker.ask("project", path=copy, folder=project, name=function)
             shutil.rmtree(copy)
             found[edit] = "error" if isinstance(answer, dict) else answer
     return found
@@ -61,7 +64,9 @@ def table(title: str, columns: dict[str, dict[str, str]], wanted: dict[str, str]
     rows = list(next(iter(columns.values())))
     width = max(map(len, rows))
     extra = [] if wanted is None else ["want"]
-    print("  ".join([title.ljust(width), *(name.ljust(10) for name in [*extra, *columns])]).rstrip())
+    print(
+        "  ".join([title.ljust(width), *(name.ljust(10) for name in [*extra, *columns])]).rstrip()
+    )
     print("-" * (width + 12 * (len(columns) + len(extra))))
     for row in rows:
         cells = [] if wanted is None else [wanted[row]]
@@ -87,7 +92,9 @@ def main() -> None:
     now = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{now:%Y%m%dT%H%M%SZ}-keys-{commit_id()[:12]}.json"
-    path.write_text(json.dumps({"bench": "keys", "pairs": pairs, "edits": changes}, indent=1) + "\n")
+    path.write_text(
+        json.dumps({"bench": "keys", "pairs": pairs, "edits": changes}, indent=1) + "\n"
+    )
     print(f"saved {path.relative_to(ROOT)}")
     wrong = [row for row, cell in pairs["ours"].items() if cell != "ok"]
     wrong += [edit for edit, cell in changes["ours"].items() if cell != wanted[edit]]

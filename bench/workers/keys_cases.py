@@ -171,11 +171,21 @@ EDITS: dict[str, tuple[str, str, str, bool]] = {
     "import in the function": ("late.py", "x + 5", "x + 6", True),
     "comment": ("work.py", "tally.note()", "tally.note()  # counts", False),
     "docstring": ("work.py", "Measures.", "Measures shapes.", False),
-    "formatting": ("work.py", "return x - RATE", "return (\n        x\n        - RATE\n    )", False),
+    "formatting": (
+        "work.py",
+        "return x - RATE",
+        "return (\n        x\n        - RATE\n    )",
+        False,
+    ),
     "lines moved": ("work.py", "RATE = 2", "\n\n\nRATE = 2", False),
     "annotations": ("work.py", "def near(x):", "def near(x: int) -> int:", False),
     "unrelated function": ("work.py", "    return x\n", "    return -x\n", False),
 }
+
+
+def function_of(edit: str) -> str:
+    """What the caches are put around: the function, or what its decorators make of it."""
+    return "work" if edit.startswith("decorator") else "measure"
 
 
 def write(folder: Path, edit: str) -> Path:

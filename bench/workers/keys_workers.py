@@ -42,15 +42,16 @@ def cases(cached: Cached) -> dict[str, Callable[..., Any]]:
 
         return forked(look)
 
-    def project(path: str, folder: str) -> str:
-        """What becomes of the project's function: recompute, hit, or STALE."""
+    def project(path: str, folder: str, name: str) -> str:
+        """What becomes of a function of the project: recompute, hit, or STALE."""
 
         def look() -> str:
             sys.path.insert(0, folder)
             work, tally, shapes = map(importlib.import_module, ("work", "tally", "shapes"))
-            expected = work.work(shapes.Shape(3), 2)
+            function = getattr(work, name)
+            expected = function(shapes.Shape(3), 2)
             tally.CALLS.clear()
-            found = cached(path, work.work)(shape=shapes.Shape(3), x=2)
+            found = cached(path, function)(shape=shapes.Shape(3), x=2)
             if tally.CALLS:
                 return "recompute"
             return "hit" if found == expected else "STALE"
@@ -114,9 +115,11 @@ def hamilton() -> dict[str, Callable[..., Any]]:
 
     def cached(path: str, function: Function) -> Function:
         # A copy of the function under the node's name, with the hints that Hamilton wants.
-        parts = function.__globals__, "y", None, function.__closure__
+        parts = function.__globals__, "y", function.__defaults__, function.__closure__
         y = types.FunctionType(function.__code__, *parts)
-        names = list(inspect.signature(function).parameters)
+        y.__kwdefaults__ = function.__kwdefaults__
+        parameters = inspect.signature(function).parameters.values()
+        names = [each.name for each in parameters if each.default is each.empty]
         y.__annotations__ = {**dict.fromkeys(names, Any), "return": Any}
         y.__signature__ = inspect.Signature(
             [

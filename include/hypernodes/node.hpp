@@ -109,7 +109,8 @@ class Node {
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call: run_whole_batch.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
-    std::optional<std::string> version = std::nullopt;  ///< What `code` stands for, if not the code.
+    std::optional<std::string> version =
+        std::nullopt;           ///< What `code` stands for, if not the code.
     std::string known_as = {};  ///< The name that counts beside `version`; empty: the node's own.
   };
 

@@ -131,8 +131,8 @@ class Node(HyperNode, Generic[P, R]):
         self._output_name = output_name if isinstance(output_name, str) else tuple(output_name)
         self._cache = bool(cache)
         self._parameters = parameters_of(func, self._name)
-        self._version = _checked("version", version, self._name)
-        self._aka = _checked("aka", aka, self._name)
+        self._version: str | None = _checked("version", version, self._name)
+        self._aka: str | None = _checked("aka", aka, self._name)
         self._dependencies = Dependencies(func)
         self._identify(code_hash(func) if version is None else self._pinned(func))
         self._built: _core.Node | None = None

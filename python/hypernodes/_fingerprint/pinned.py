@@ -30,7 +30,7 @@ def dotted_name(func: Callable[..., Any], aka: str | None = None) -> str:
 
 
 def pinned_hash(
-    name: str, version: str, parameters: Iterable[str], outputs: int, *functions: Any
+    name: str, version: str, parameters: Iterable[str], outputs: int, *functions: object
 ) -> str:
     """Returns 64 hex digits for a version of a node.
 

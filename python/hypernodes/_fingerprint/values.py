@@ -159,7 +159,7 @@ class Digester:
         return kept.digest
 
     def _on_another_stack(self, value: object) -> bytes:
-        """Goes on in a thread of its own, so that what fits the stack is not the caller's matter."""
+        """Goes on in a thread of its own, so that the depth of the stack sets no limit."""
         if len(self._open) > _MOST_LEVELS:
             raise NoIdentityError("data nested too deeply")
         outcome: concurrent.futures.Future[bytes] = concurrent.futures.Future()

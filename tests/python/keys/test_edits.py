@@ -7,7 +7,6 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -53,15 +52,15 @@ def answer(folder, cache):
     import shapes, work
     pipeline = Pipeline([Node(work.work, "out")], cache=DiskCache(cache))
     found = pipeline.run({"shape": shapes.Shape(3), "x": 2})["out"]
-    assert found == work.work(shapes.Shape(3), 2), "STALE"
+    assert found == function(shapes.Shape(3), 2), "STALE"
     [did] = pipeline.last_run.nodes.values()
     return "recompute" if did.rows_run else "hit"
 
-for folder in sys.argv[2:]:
+for folder, name in zip(sys.argv[2::2], sys.argv[3::2], strict=True):
     reading, writing = os.pipe()
     if os.fork() == 0:
         try:
-            os.write(writing, answer(folder, sys.argv[1]).encode())
+            os.write(writing, answer(folder, name, sys.argv[1]).encode())
         except BaseException as error:
             os.write(writing, repr(error).encode())
         os._exit(0)
@@ -92,15 +91,18 @@ def python(*arguments: object, **options: Any) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What each edit leads to, in processes of another hash seed than the first run."""
     base = tmp_path_factory.mktemp("projects")
-    folders = {edit: CASES.write(base / str(i), edit) for i, edit in enumerate(CASES.EDITS)}
+    asked = []
+    for number, edit in enumerate(CASES.EDITS):
+        asked += [CASES.write(base / str(number), edit), CASES.function_of(edit)]
+    before = [asked[0], "measure", asked[0], "work"]
     cache = base / "cache"
-    first = python("-c", DRIVER, cache, folders["nothing"], environment={"PYTHONHASHSEED": "1"})
-    assert first == ["recompute"]
-    again = python("-c", DRIVER, cache, *folders.values(), environment={"PYTHONHASHSEED": "2"})
-    yield dict(zip(folders, again, strict=True))
+    first = python("-c", DRIVER, cache, *before, environment={"PYTHONHASHSEED": "1"})
+    assert first == ["recompute"] * 2
+    again = python("-c", DRIVER, cache, *asked, environment={"PYTHONHASHSEED": "2"})
+    return dict(zip(CASES.EDITS, again, strict=True))
 
 
 @pytest.mark.parametrize("edit", CASES.EDITS)

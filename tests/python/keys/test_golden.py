@@ -21,7 +21,10 @@ HERE = Path(__file__).parent
 GOLDEN: dict[str, str] = json.loads((HERE / "golden_keys.json").read_text())
 
 # As if on another Python: only digests of code and libraries may tell.
-ELSEWHERE = "import hypernodes._fingerprint.origin as o, hypernodes._fingerprint.code as c; o.PYTHON = c.PYTHON = 'another'\n"
+ELSEWHERE = """
+from hypernodes._fingerprint import code, origin
+code.PYTHON = origin.PYTHON = "another"
+"""
 
 
 def keys(seed: str, before: str = "") -> dict[str, str]:

@@ -212,7 +212,8 @@ OTHERS: list[Any] = [
 
 OBJECTS: list[Any] = [
     Plain.A, Plain.B, Number.A, Word.A, Flags.A, Flags.A | Flags.B, Text("a"), Integer(1),
-    Items([1]), Items([2]), with_attribute(Items([1]), "note", 1), with_attribute(Text("a"), "k", 1),
+    Items([1]), Items([2]), with_attribute(Items([1]), "note", 1),
+    with_attribute(Text("a"), "k", 1),
     Typed(x=1), Named(1), Named(2), Data(1), Data(2), Data(1, 2), Twin(1),
     with_attribute(Data(1), "more", 1), Sized(1), Sized(1, 2), with_attribute(Sized(1), "more", 1),
     Model(x=1), Model(x=2), Model(x=1, more=1), Model(x=1, more=2), Model(x=1, secret="a"),
@@ -220,7 +221,8 @@ OBJECTS: list[Any] = [
     Model.model_construct(x="1"), pydantic.SecretStr("a"), pydantic.SecretStr("b"),
     pydantic.SecretBytes(b"a"), Open(), Open(x=1), Open(x=1.0), Open(_x=1), Open(_x=2), Open(y=1),
     Slotted(), Slotted(a=1), Slotted(a=2), Slotted(_b=1), Slotted(_b=2), Hidden(1), Hidden(2),
-    Keyed("a"), Keyed(1), Keyed("1"), Keyed(("a",)), [Open(x=1)], {"a": Open(x=1)}, Open(x=Open(x=1)),
+    Keyed("a"), Keyed(1), Keyed("1"), Keyed(("a",)), [Open(x=1)], {"a": Open(x=1)},
+    Open(x=Open(x=1)),
 ]  # fmt: skip
 
 FUNCTIONS: list[Any] = [
@@ -241,7 +243,8 @@ ARRAYS: list[Any] = [
     np.zeros(2, np.dtype([("a", "i1"), ("b", "i4")], align=True)),
     np.zeros(2, [("a", "i1"), ("b", "i4")]), np.array(["a" * 40], np.dtypes.StringDType()),
     np.array(["b" * 40], np.dtypes.StringDType()), np.array([-0.0]), np.array([math.nan]),
-    np.array([not_a_number((0x7FF8 << 48) + 1)]), np.array([1, None]), np.array([1, "None"], object),
+    np.array([not_a_number((0x7FF8 << 48) + 1)]), np.array([1, None]),
+    np.array([1, "None"], object),
     np.int64(1), np.int32(1), np.bool_(True), np.float64(1), np.float32(1), np.longdouble(1),
     np.str_("a"), np.bytes_(b"a"), np.datetime64("2024-01-01"), np.datetime64("2024-01-01", "s"),
     np.datetime64("NaT", "ns"), np.datetime64("NaT", "D"), np.timedelta64("NaT", "ns"),
@@ -303,7 +306,8 @@ ARROW: list[Any] = [
     pa.scalar(1, pa.timestamp("ms")), pa.int64(), pa.field("a", pa.int64()),
     pa.field("a", pa.int64(), nullable=False), pa.field("a", pa.int64(), metadata={"k": "v"}),
     pa.array([], pa.int64()), pa.table({}), pa.array([math.nan]), pa.array([{"a": 1}]),
-    pa.array([[1]]), pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"1" * 16], pa.binary(16))),
+    pa.array([[1]]),
+    pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"1" * 16], pa.binary(16))),
     pa.array([b"1" * 16], pa.binary(16)),
 ]  # fmt: skip
 
