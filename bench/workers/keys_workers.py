@@ -105,7 +105,9 @@ def hypernodes() -> dict[str, Callable[..., Any]]:
 
     def cached(path: str, function: Function) -> Function:
         pipeline = Pipeline([node(output_name="y")(function)], SeqEngine(cache=DiskCache(path)))
-        return lambda **inputs: pipeline.run(inputs)["y"]
+        parameters = inspect.signature(function).parameters.values()  # it wants all of them
+        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        return lambda **inputs: pipeline.run({**defaults, **inputs})["y"]
 
     return cases(cached)
 

@@ -47,10 +47,11 @@ DRIVER = """
 import json, os, sys
 from hypernodes import DiskCache, Node, Pipeline
 
-def answer(folder, cache):
+def answer(folder, name, cache):
     sys.path.insert(0, folder)
     import shapes, work
-    pipeline = Pipeline([Node(work.work, "out")], cache=DiskCache(cache))
+    function = getattr(work, name)
+    pipeline = Pipeline([Node(function, "out")], cache=DiskCache(cache))
     found = pipeline.run({"shape": shapes.Shape(3), "x": 2})["out"]
     assert found == function(shapes.Shape(3), 2), "STALE"
     [did] = pipeline.last_run.nodes.values()
