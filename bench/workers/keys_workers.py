@@ -105,8 +105,9 @@ def hypernodes() -> dict[str, Callable[..., Any]]:
 
     def cached(path: str, function: Function) -> Function:
         pipeline = Pipeline([node(output_name="y")(function)], SeqEngine(cache=DiskCache(path)))
-        parameters = inspect.signature(function).parameters.values()  # it wants all of them
-        defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+        parameters = inspect.signature(function).parameters.values()
+        # It wants all of them.
+        defaults = {each.name: each.default for each in parameters if each.default != each.empty}
         return lambda **inputs: pipeline.run({**defaults, **inputs})["y"]
 
     return cases(cached)
