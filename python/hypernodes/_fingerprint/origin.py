@@ -85,6 +85,23 @@ def module_of(thing: object) -> str:
     return "__main__" if name == "__mp_main__" else str(name)
 
 
+def importable_module(thing: object) -> str:
+    """The module of a class or function under the name that other programs import it by.
+
+    `__main__` of a script is called as its file, of `python -m package.module` as that module; in a
+    notebook or at a prompt it stays `__main__`.
+    """
+    name = module_of(thing)
+    if name != "__main__":
+        return name
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    place = getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return Path(place).stem if isinstance(place, str) else name
+
+
 def reference(found: object) -> bytes | None:
     """Returns the digest of an importable thing of a library: its name and the library's version.
 
