@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -124,14 +125,21 @@ struct DiskCacheOptions {
   /// can run code here. Without one: that of the variable HYPERNODES_PICKLE_KEY, else the user's
   /// own, from a file (docs/guide/cache.md).
   std::optional<std::string> pickle_key = {};
+  /// What the records may take, with what finds them; 0: no bound, else at least kLeastBytes.
+  /// Beyond it, those that were not used for longest are dropped.
+  std::uint64_t max_bytes = 0;
+  /// How long a record is a hit after it was stored; 0: for ever.
+  std::chrono::seconds max_age{0};
+
+  static constexpr std::uint64_t kLeastBytes = std::uint64_t{1} << 20;
 };
 
 /// Results in a directory on a local disk, in one LMDB file shared by any number of threads and
 /// processes. Copies share the open file; a directory is open once in a process, whoever asks.
 ///
-/// Errors: the constructor throws CacheError if `directory` cannot be made or opened, or for a
-///         pickle key of fewer than 16 bytes. A damaged file is set aside as
-///         `records.mdb.damaged-<n>` and a new one begun.
+/// Errors: the constructor throws CacheError if `directory` cannot be made or opened, for a pickle
+///         key of fewer than 16 bytes, and for a bound that makes no sense. A damaged file is set
+///         aside as `records.mdb.damaged-<n>` and a new one begun.
 /// Cost:   a batch of sorted keys is one pass: 0.3 to 1 us a record.
 class DiskCache final : public Cache {
  public:
