@@ -18,10 +18,6 @@ namespace {
 constexpr std::size_t kReadAtOnce = 4096;
 constexpr std::uint64_t kBytesAtOnce = std::uint64_t{16} << 20;
 constexpr std::size_t kDropAtOnce = 4096;
-constexpr std::size_t kLeastDropAtOnce = 32;
-constexpr std::uint64_t kTransactionShare = 8;  // of max_bytes, as for puts
-constexpr std::uint64_t kPageBytes = 4096;
-constexpr std::uint64_t kMostTombstones = std::uint64_t{1} << 20;
 constexpr std::size_t kLongestName = 511;  // LMDB's longest key
 
 enum class Verdict { kKeep, kForeign, kDrop };
@@ -37,7 +33,7 @@ std::optional<Digest> to_digest(std::string_view key) {
 
 /// What LmdbStore::scan found.
 struct LmdbStore::Scan {
-  std::uint64_t records = 0, foreign = 0, dropped = 0;
+  std::uint64_t records = 0, foreign = 0, condemned = 0, dropped = 0;
 };
 
 /// Reads all records, and drops those of which `judge(key, record)` says so, twice. They are
@@ -85,6 +81,7 @@ LmdbStore::Scan LmdbStore::scan(Absence reason, Durability durability, const Jud
     last = end;
     total.records += slice.records;
     total.foreign += slice.foreign;
+    total.condemned += condemned.size();
     if (condemned.empty()) continue;
     const bool dropped = transact(
         Access::kWrite, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
@@ -103,12 +100,12 @@ LmdbStore::Scan LmdbStore::scan(Absence reason, Durability durability, const Jud
             const std::optional<Digest> digest = to_digest(key);
             if (digest && reason != Absence::kNeverStored) buried.push_back(KeyPrefix::of(*digest));
           }
-          if (error == MDB_SUCCESS) error = trees.bury(reason, buried, kMostTombstones);
+          if (error == MDB_SUCCESS)
+            error = trees.bury(reason, buried, RecordTrees::kMostTombstones);
           if (error == MDB_SUCCESS) error = trees.finish();
           return error == MDB_SUCCESS ? commit(transaction, sync_of(durability)) : error;
         });
-    if (!dropped) return total;
-    total.dropped += slice.dropped;
+    if (dropped) total.dropped += slice.dropped;
   }
   return total;
 }
@@ -135,8 +132,8 @@ std::uint64_t LmdbStore::in_steps(Durability durability, const Take& take) {
 }
 
 void LmdbStore::evict(std::uint64_t max_bytes, Durability durability) {
-  const std::size_t at_once = std::clamp<std::size_t>(max_bytes / kTransactionShare / kPageBytes,
-                                                      kLeastDropAtOnce, kDropAtOnce);
+  const LmdbBounds bounds{.max_bytes = max_bytes};
+  const std::size_t at_once = std::clamp<std::size_t>(bounds.records_at_once(), 1, kDropAtOnce);
   const std::uint64_t evicted =
       in_steps(durability, [&](RecordTrees& trees, RecordTrees::Step* step) {
         return trees.evict(max_bytes, at_once, step);
@@ -197,7 +194,7 @@ CacheVerification LmdbStore::verify(std::string_view secret, Durability durabili
     return claims_pickle(record) ? Verdict::kForeign : Verdict::kDrop;
   };
   const Scan found = scan(Absence::kNeverStored, durability, judge);
-  return {.records = found.records, .damaged = found.dropped, .foreign = found.foreign};
+  return {.records = found.records, .damaged = found.condemned, .foreign = found.foreign};
 }
 
 CacheStatistics LmdbStore::statistics(const LmdbBounds& bounds) {

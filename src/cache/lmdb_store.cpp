@@ -35,12 +35,10 @@ constexpr std::uint64_t kMaxRecord = 0xFFFF0000;  // LMDB: a length of 32 bits
 constexpr std::uint64_t kNodeOverhead = 64;       // key, header and slack in a page
 constexpr int kMaxAttempts = 200;
 
-// Of max_bytes: what a transaction may rewrite, so that the pages it frees take little; the age, in
-// bytes put since, at which a use of a record is written down; what a record may take.
-constexpr std::uint64_t kTransactionShare = 8;
+// Of max_bytes: the age, in bytes put since, at which a use of a record is written down, and what a
+// record may take.
 constexpr std::uint64_t kTouchShare = 4;
 constexpr std::uint64_t kRecordShare = 2;
-constexpr std::uint64_t kPageBytes = 4096;
 constexpr std::size_t kMostTouches = std::size_t{1} << 20;
 constexpr std::size_t kTouchesAtOnce = 4096;
 
@@ -454,8 +452,8 @@ void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::stri
   std::uint64_t most = limits_.max_transaction;
   std::uint64_t least = 0;  // what a record makes LMDB write
   if (bounds.max_bytes != 0) {
-    most = std::min(most, bounds.max_bytes / kTransactionShare);
-    least = kPageBytes;
+    least = LmdbBounds::kPageBytes;
+    most = std::min(most, bounds.records_at_once() * least);
   }
   std::size_t next = 0;
   while (next < order.size()) {

@@ -23,6 +23,12 @@ struct LmdbBounds {
   std::chrono::seconds max_age{0};
 
   bool is_expired(std::string_view record) const;
+  /// How many records a transaction may put or drop: each rewrites a page, which is free again only
+  /// two transactions later, and until then adds to the file.
+  std::uint64_t records_at_once() const { return max_bytes / kTransactionShare / kPageBytes; }
+
+  static constexpr std::uint64_t kTransactionShare = 8;
+  static constexpr std::uint64_t kPageBytes = 4096;
 };
 
 /// What this process did with a store.

@@ -21,7 +21,6 @@ constexpr std::size_t kPageHeader = 16;
 /// that no put takes long.
 constexpr std::uint64_t kSpareDivisor = 10;
 constexpr std::uint64_t kMostSpare = std::uint64_t{64} << 20;
-constexpr std::uint64_t kMostTombstones = std::uint64_t{1} << 20;
 constexpr std::uint64_t kTombstoneShare = 256;  // of max_bytes a key: they take a 32nd of it
 constexpr std::uint64_t kLeastLitter = 1000;
 /// No file ever has so many bytes put into it: a clock beyond it is damage.
@@ -259,7 +258,7 @@ int RecordTrees::bury(Absence reason, const std::vector<KeyPrefix>& keys, std::u
   bytes = hypernodes::to_val(tombs);
   error = mdb_cursor_put(gone.get(), &position, &bytes, 0);
   state_.tombstones += keys.size();
-  while (error == MDB_SUCCESS && state_.tombstones > std::min(most, kMostTombstones)) {
+  while (error == MDB_SUCCESS && state_.tombstones > most) {
     error = mdb_cursor_get(gone.get(), &position, &bytes, MDB_FIRST);
     if (error == MDB_SUCCESS) {
       subtract(state_.tombstones, tombstones(to_view(bytes)));
@@ -307,7 +306,7 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
   }
   if (error != MDB_SUCCESS) return error;
   step->dropped = victims.size();
-  return bury(Absence::kEvicted, victims, max_bytes / kTombstoneShare);
+  return bury(Absence::kEvicted, victims, std::min(kMostTombstones, max_bytes / kTombstoneShare));
 }
 
 int RecordTrees::clear_node(const NodePrefix& node, std::size_t at_most, Step* step) {

@@ -37,6 +37,8 @@ struct StampedRecord {
 /// REQUIRES: destroyed, or finish() called, before the transaction ends.
 class RecordTrees {
  public:
+  static constexpr std::uint64_t kMostTombstones = std::uint64_t{1} << 20;
+
   RecordTrees(MDB_txn* transaction, const LmdbTrees& trees)
       : transaction_(transaction), trees_(trees) {}
 
@@ -61,7 +63,7 @@ class RecordTrees {
   /// Drops the record under these bytes of a key if it is there and `condemned`.
   int drop(std::string_view key, const std::function<bool(std::string_view)>& condemned,
            bool* dropped);
-  /// Remembers that these were dropped, of at most `most` keys in all.
+  /// Remembers that these were dropped, and forgets the oldest of more than `most` keys.
   int bury(Absence reason, const std::vector<KeyPrefix>& keys, std::uint64_t most);
 
   /// How far a step of the work below came. It ends after about `at_most` records, so that other
