@@ -30,7 +30,7 @@ struct CacheStatistics {
   std::uint64_t misses = 0;     ///< Look-ups that did not.
   std::uint64_t stores = 0;     ///< Records put.
   std::uint64_t evicted = 0;    ///< Records dropped because others needed their place.
-  std::uint64_t expired = 0;    ///< Records dropped because they were too old.
+  std::uint64_t expired = 0;    ///< Records found to be too old, or dropped for it.
 };
 
 /// What Cache::verify found.
@@ -151,6 +151,13 @@ class DiskCache final : public Cache {
   void clear() override;
   void flush() override;
   std::string warning() const override;
+  void clear_nodes(std::span<const NodePrefix> nodes) override;
+  void gc() override;
+  CacheVerification verify() override;
+  CacheStatistics statistics() override;
+  Absence absence(const Digest& key) override;
+  std::string note(std::string_view name) override;
+  void put_note(std::string_view name, std::string_view text) override;
   detail::PickleKey* pickle_key() override;
 
   const std::filesystem::path& directory() const;

@@ -22,6 +22,7 @@ class DiskCache::Environment {
   const std::unique_ptr<detail::PickleKey> key;
   const std::shared_ptr<LmdbStore> store;
   const DiskCacheOptions options;
+  const LmdbBounds bounds{.max_bytes = options.max_bytes, .max_age = options.max_age};
 };
 
 namespace {
@@ -53,16 +54,44 @@ DiskCache::DiskCache(const fs::path& directory, DiskCacheOptions options)
     : environment_(std::make_shared<Environment>(key_of(options), directory, checked(options))) {}
 
 void DiskCache::get_many(std::span<const Digest> keys, const Visitor& visit) {
-  environment_->store->get_many(keys, visit);
+  environment_->store->get_many(keys, visit, environment_->bounds);
 }
 
 void DiskCache::put_many(std::span<const Digest> keys, std::span<const std::string_view> records) {
-  environment_->store->put_many(keys, records, environment_->options.durability);
+  environment_->store->put_many(keys, records, environment_->options.durability,
+                                environment_->bounds);
 }
 
 void DiskCache::clear() { environment_->store->clear(environment_->options.durability); }
 
 void DiskCache::flush() { environment_->store->flush(); }
+
+void DiskCache::clear_nodes(std::span<const NodePrefix> nodes) {
+  environment_->store->clear_nodes(nodes, environment_->options.durability);
+}
+
+void DiskCache::gc() {
+  environment_->store->gc(environment_->bounds, environment_->options.durability);
+}
+
+CacheVerification DiskCache::verify() {
+  return environment_->store->verify(environment_->key->for_reading(),
+                                     environment_->options.durability);
+}
+
+CacheStatistics DiskCache::statistics() {
+  return environment_->store->statistics(environment_->bounds);
+}
+
+Absence DiskCache::absence(const Digest& key) {
+  return environment_->store->absence(key, environment_->bounds);
+}
+
+std::string DiskCache::note(std::string_view name) { return environment_->store->note(name); }
+
+void DiskCache::put_note(std::string_view name, std::string_view text) {
+  environment_->store->put_note(name, text, environment_->options.durability);
+}
 
 std::string DiskCache::warning() const { return environment_->store->warning(); }
 

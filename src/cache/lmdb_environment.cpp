@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 constexpr const char* kDataName = "records.mdb";
 constexpr const char* kLockName = "records.mdb-lock";
 constexpr const char* kBootName = "records.mdb.boot";
-constexpr const char* kTreeName = "records";
+constexpr const char* kFormerTree = "records";  // of record format 1
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr int kMaxSetAside = 8;
@@ -219,7 +219,7 @@ std::unique_ptr<LmdbEnvironment> LmdbEnvironment::open(const fs::path& directory
       error = result->open_file(found.used_bytes, file_bytes, MDB_RDONLY | MDB_NOLOCK);
     }
   }
-  if (error == MDB_SUCCESS) error = result->open_records();
+  if (error == MDB_SUCCESS) error = result->open_trees();
   if (error != MDB_SUCCESS) return refuse(mdb_strerror(error));
   if (!result->read_only_) {
     if (!found.exists) lock.sync();
@@ -264,20 +264,36 @@ int LmdbEnvironment::open_file(std::uint64_t used_bytes, std::uint64_t file_byte
   return MDB_SUCCESS;
 }
 
-int LmdbEnvironment::open_records() {
+int LmdbEnvironment::open_trees() {
   LmdbTransaction read;
   int error = read.begin(env_, MDB_RDONLY);
-  if (error == MDB_SUCCESS) error = mdb_dbi_open(read.get(), kTreeName, 0, &records_);
-  has_records_ = error == MDB_SUCCESS;
+  if (error == MDB_SUCCESS) error = open_trees(read.get(), 0);
+  has_trees_ = error == MDB_SUCCESS;
   if (error == MDB_SUCCESS) return read.commit();
   if (error != MDB_NOTFOUND) return error;
   if (read_only_) return MDB_SUCCESS;
   read.abort();
   LmdbTransaction write;
   error = write.begin(env_, 0);
-  if (error == MDB_SUCCESS) error = mdb_dbi_open(write.get(), kTreeName, MDB_CREATE, &records_);
+  if (error == MDB_SUCCESS) error = open_trees(write.get(), MDB_CREATE);
+  MDB_dbi former{};
+  if (error == MDB_SUCCESS && mdb_dbi_open(write.get(), kFormerTree, 0, &former) == MDB_SUCCESS) {
+    error = mdb_drop(write.get(), former, /*del=*/1);
+  }
   if (error == MDB_SUCCESS) error = write.commit();
-  has_records_ = error == MDB_SUCCESS;
+  has_trees_ = error == MDB_SUCCESS;
+  return error;
+}
+
+int LmdbEnvironment::open_trees(MDB_txn* transaction, unsigned flags) {
+  int error = mdb_dbi_open(transaction, nullptr, 0, &trees_.main);
+  const auto open = [&](const char* name, MDB_dbi* tree) {
+    if (error == MDB_SUCCESS) error = mdb_dbi_open(transaction, name, flags, tree);
+  };
+  open("records2", &trees_.records);
+  open("uses", &trees_.uses);
+  open("gone", &trees_.gone);
+  open("notes", &trees_.notes);
   return error;
 }
 

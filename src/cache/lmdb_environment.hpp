@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace hypernodes {
@@ -19,6 +20,12 @@ struct LmdbLimits {
   std::uint64_t max_transaction = std::uint64_t{128} << 20;  ///< More is split; bounds the memory.
   /// A file up to this size is checked page by page whenever its first process opens it.
   std::uint64_t always_check = std::uint64_t{16} << 20;
+};
+
+/// The trees of a file (docs/formats/record.md). `main` holds the names of the others, and one
+/// value.
+struct LmdbTrees {
+  MDB_dbi main{}, records{}, uses{}, gone{}, notes{};
 };
 
 /// One LMDB file that this process has open, and what is needed to notice that it was tampered
@@ -39,9 +46,9 @@ class LmdbEnvironment {
   LmdbEnvironment& operator=(const LmdbEnvironment&) = delete;
 
   MDB_env* get() const { return env_; }
-  MDB_dbi records() const { return records_; }
+  const LmdbTrees& trees() const { return trees_; }
   /// False in a read-only store that nobody has written to.
-  bool has_records() const { return has_records_; }
+  bool has_trees() const { return has_trees_; }
   bool read_only() const { return read_only_; }
   std::uint64_t map_bytes() const { return map_bytes_; }
 
@@ -79,15 +86,16 @@ class LmdbEnvironment {
 
   LmdbEnvironment(std::filesystem::path directory, const LmdbLimits& limits);
   int open_file(std::uint64_t used_bytes, std::uint64_t file_bytes, unsigned flags);
-  int open_records();
+  int open_trees();
+  int open_trees(MDB_txn* transaction, unsigned flags);
   bool has_damage(std::string* reason);
 
   std::filesystem::path directory_;
   LmdbLimits limits_;
   std::string data_path_, lock_path_;
   MDB_env* env_ = nullptr;
-  MDB_dbi records_{};
-  bool has_records_ = false;
+  LmdbTrees trees_;
+  bool has_trees_ = false;
   bool read_only_ = false;
   bool locking_ = true;
   std::uint64_t map_bytes_{};
@@ -114,5 +122,32 @@ class LmdbTransaction {
  private:
   MDB_txn* handle_ = nullptr;
 };
+
+/// REQUIRES: that of a writing transaction is closed before that ends.
+class LmdbCursor {
+ public:
+  LmdbCursor() = default;
+  ~LmdbCursor() { close(); }
+  LmdbCursor(const LmdbCursor&) = delete;
+  LmdbCursor& operator=(const LmdbCursor&) = delete;
+
+  int open(MDB_txn* transaction, MDB_dbi tree) {
+    return mdb_cursor_open(transaction, tree, &handle_);
+  }
+  void close() {
+    if (handle_ != nullptr) mdb_cursor_close(std::exchange(handle_, nullptr));
+  }
+  MDB_cursor* get() const { return handle_; }
+
+ private:
+  MDB_cursor* handle_ = nullptr;
+};
+
+inline MDB_val to_val(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
+inline std::string_view to_view(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
 
 }  // namespace hypernodes

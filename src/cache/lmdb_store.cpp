@@ -17,6 +17,8 @@
 #include <vector>
 
 #include "cache/key_order.hpp"
+#include "cache/record.hpp"
+#include "cache/record_trees.hpp"
 #include "hypernodes/error.hpp"
 
 namespace hypernodes {
@@ -28,12 +30,20 @@ namespace fs = std::filesystem;
 constexpr int kReplaced = -50000;
 constexpr int kShort = -50001;
 constexpr int kClosed = -50002;
+constexpr int kReadOnly = -50003;
 
 constexpr std::uint64_t kMaxRecord = 0xFFFF0000;  // LMDB: a length of 32 bits
 constexpr std::uint64_t kNodeOverhead = 64;       // key, header and slack in a page
 constexpr int kMaxAttempts = 200;
 /// What could not be opened is tried again, but not for each row of a run.
 constexpr std::chrono::milliseconds kReopenAfter{100};
+
+// Of max_bytes: the age, in bytes put since, at which a use of a record is written down, and what a
+// record may take.
+constexpr std::uint64_t kTouchShare = 4;
+constexpr std::uint64_t kRecordShare = 2;
+constexpr std::size_t kMostTouches = std::size_t{1} << 20;
+constexpr std::size_t kTouchesAtOnce = 4096;
 
 /// A reader-preferring shared_mutex would let a stream of readers keep the map from growing.
 class FairSharedMutex {
@@ -120,28 +130,14 @@ std::string describe(const fs::path& directory, int error) {
   }
 }
 
-MDB_val to_val(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
-
 MDB_val to_val(const Digest& key) {
   return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
 }
 
-class Cursor {
- public:
-  Cursor() = default;
-  ~Cursor() { close(); }
-  Cursor(const Cursor&) = delete;
-  Cursor& operator=(const Cursor&) = delete;
-  int open(MDB_txn* transaction, MDB_dbi tree) {
-    return mdb_cursor_open(transaction, tree, &handle_);
-  }
-  void close() {
-    if (handle_ != nullptr) mdb_cursor_close(std::exchange(handle_, nullptr));
-  }
-  MDB_cursor* get() const { return handle_; }
-
- private:
-  MDB_cursor* handle_ = nullptr;
+/// A record that was used, and when it had been before.
+struct Touch {
+  Digest key;
+  std::uint64_t stamp;
 };
 
 }  // namespace
@@ -157,6 +153,10 @@ struct LmdbStore::Opened {
   int corruptions = 0;  // reports of LMDB that is_damaged() did not confirm
   std::mutex flush_mutex;
   std::atomic<bool> unsynced{false};
+
+  LmdbCounters counters;
+  std::mutex touch_mutex;
+  std::vector<Touch> touches;  // to be written with the next put or flush
 
   std::mutex warning_mutex;
   std::string warning;
@@ -257,42 +257,15 @@ void LmdbStore::reopen(Opened& opened) {
   ++opened.generation;
 }
 
-/// Runs `work(transaction, environment)` in a transaction, which `work` commits if it writes, until
-/// it succeeds or nothing can be done. `bytes` is about what it will write.
-template <class Work>
-bool LmdbStore::transact(Access access, std::uint64_t bytes, Work work) {
+LmdbCounters& LmdbStore::counters() { return opened().counters; }
+
+/// Runs `work` in a transaction until it succeeds or nothing can be done. `bytes` is about what it
+/// will write.
+bool LmdbStore::transact(Access access, std::uint64_t bytes, const Work& work) {
   Opened& mine = opened();
-  const unsigned flags = access == Access::kRead ? MDB_RDONLY : 0;
-  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
-    int error = kClosed;
+  for (int tries = 0; tries < kMaxAttempts; ++tries) {
     std::uint64_t generation = 0;
-    {
-      const std::shared_lock lock{mine.mutex};
-      generation = mine.generation;
-      if (mine.environment != nullptr) {
-        LmdbEnvironment& environment = *mine.environment;
-        const bool refused = access == Access::kWrite && environment.read_only();
-        if (refused && !environment.may_write()) {
-          mine.warn(describe(directory_, EACCES));
-          return false;
-        }
-        switch (environment.health()) {
-          case LmdbEnvironment::Health::kSound: {
-            if (refused) break;
-            LmdbTransaction transaction;
-            error = transaction.begin(environment.get(), flags);
-            if (error == MDB_SUCCESS) error = work(transaction, environment);
-            break;
-          }
-          case LmdbEnvironment::Health::kReplaced:
-            error = kReplaced;
-            break;
-          case LmdbEnvironment::Health::kShort:
-            error = kShort;
-            break;
-        }
-      }
-    }
+    const int error = attempt(mine, access, work, &generation);
     if (error == MDB_SUCCESS) {
       mine.forget_told();
       return true;
@@ -301,11 +274,33 @@ bool LmdbStore::transact(Access access, std::uint64_t bytes, Work work) {
       if (!open_again(mine, generation)) return false;
       continue;
     }
-    if (!recover(mine, generation, error, bytes)) return false;
+    if (error == kReadOnly) mine.warn(describe(directory_, EACCES));
+    if (error == kReadOnly || !recover(mine, generation, error, bytes)) return false;
   }
   mine.warn("cache '" + directory_.string() +
             "': gave up after many attempts; another program keeps changing its files");
   return false;
+}
+
+int LmdbStore::attempt(Opened& opened, Access access, const Work& work, std::uint64_t* generation) {
+  const std::shared_lock lock{opened.mutex};
+  *generation = opened.generation;
+  if (opened.environment == nullptr) return kClosed;
+  LmdbEnvironment& environment = *opened.environment;
+  const bool refused = access == Access::kWrite && environment.read_only();
+  if (refused && !environment.may_write()) return kReadOnly;
+  switch (environment.health()) {
+    case LmdbEnvironment::Health::kReplaced:
+      return kReplaced;
+    case LmdbEnvironment::Health::kShort:
+      return kShort;
+    case LmdbEnvironment::Health::kSound:
+      break;
+  }
+  if (refused) return kClosed;  // it could be written to if it were opened now
+  LmdbTransaction transaction;
+  const int error = transaction.begin(environment.get(), access == Access::kRead ? MDB_RDONLY : 0);
+  return error == MDB_SUCCESS ? work(transaction, environment) : error;
 }
 
 /// Makes another attempt worth while after `error`; false if it is not.
@@ -374,83 +369,169 @@ bool LmdbStore::grow(Opened& opened, std::uint64_t bytes) {
   return false;
 }
 
-int LmdbStore::commit(LmdbTransaction& transaction, Opened& opened, Durability durability) {
+int LmdbStore::commit(LmdbTransaction& transaction, Sync sync) {
   // Only commits look at this flag, and this one holds LMDB's write lock: it is ours until then.
-  const bool later = durability == Durability::kFlush;
-  mdb_env_set_flags(mdb_txn_env(transaction.get()), MDB_NOSYNC, later ? 1 : 0);
+  mdb_env_set_flags(mdb_txn_env(transaction.get()), MDB_NOSYNC, sync == Sync::kNow ? 0 : 1);
   const int error = transaction.commit();
-  if (later) opened.unsynced.store(true, std::memory_order_relaxed);
+  if (sync == Sync::kAtFlush) opened().unsynced.store(true, std::memory_order_relaxed);
   return error;
 }
 
-void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& visit) {
+bool LmdbBounds::is_expired(std::string_view record) const {
+  if (max_age.count() == 0) return false;
+  return std::int64_t{stored_s(record)} + max_age.count() < std::int64_t{now_s()};
+}
+
+void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& visit,
+                         const LmdbBounds& bounds) {
   if (keys.empty()) return;
   const std::vector<std::uint32_t> order = key_order(keys);
   std::size_t done = 0;  // survives a second attempt: no key is visited twice
+  std::size_t hits = 0, expired = 0;
+  std::vector<Touch> touches;
   transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
-    if (!environment.has_records()) return MDB_SUCCESS;
-    Cursor cursor;
-    int error = cursor.open(transaction.get(), environment.records());
+    if (!environment.has_trees()) return MDB_SUCCESS;
+    std::uint64_t touch_before = 0;
+    int error = MDB_SUCCESS;
+    if (bounds.max_bytes != 0 && !environment.read_only()) {
+      RecordTrees trees{transaction.get(), environment.trees()};
+      error = trees.for_reading();
+      touch_before = trees.clock() - std::min(trees.clock(), bounds.max_bytes / kTouchShare);
+    }
+    LmdbCursor cursor;
+    if (error == MDB_SUCCESS) error = cursor.open(transaction.get(), environment.trees().records);
     for (; error == MDB_SUCCESS && done < order.size(); ++done) {
-      MDB_val key = to_val(keys[order[done]]);
+      const Digest& wanted = keys[order[done]];
+      MDB_val key = to_val(wanted);
       MDB_val data{};
       error = mdb_cursor_get(cursor.get(), &key, &data, MDB_SET);
-      if (error == MDB_SUCCESS) {
-        visit(order[done], {static_cast<const char*>(data.mv_data), data.mv_size});
-      } else if (error == MDB_NOTFOUND) {
+      if (error == MDB_NOTFOUND) {
         error = MDB_SUCCESS;
-      } else {
-        break;
+        continue;
       }
+      if (error != MDB_SUCCESS) break;
+      const std::optional<StampedRecord> found = StampedRecord::read(data);
+      if (!found) continue;
+      if (bounds.is_expired(found->record)) {
+        ++expired;
+        continue;
+      }
+      if (found->stamp < touch_before) touches.push_back({wanted, found->stamp});
+      ++hits;
+      visit(order[done], found->record);
     }
     return error;
   });
+  Opened& mine = opened();
+  mine.counters.hits.fetch_add(hits, std::memory_order_relaxed);
+  mine.counters.misses.fetch_add(keys.size() - hits, std::memory_order_relaxed);
+  if (expired > 0) mine.counters.expired.fetch_add(expired, std::memory_order_relaxed);
+  if (touches.empty()) return;
+  const std::lock_guard lock{mine.touch_mutex};
+  const std::size_t room = kMostTouches - std::min(kMostTouches, mine.touches.size());
+  touches.resize(std::min(room, touches.size()));
+  mine.touches.insert(mine.touches.end(), touches.begin(), touches.end());
 }
 
+/// Writes down which old records were used. If that fails they only seem older than they are.
+void LmdbStore::write_touches() {
+  Opened& mine = opened();
+  std::vector<Touch> touches;
+  {
+    const std::lock_guard lock{mine.touch_mutex};
+    touches.swap(mine.touches);
+  }
+  std::sort(touches.begin(), touches.end(),
+            [](const Touch& a, const Touch& b) { return a.key < b.key; });
+  for (std::size_t begin = 0; begin < touches.size(); begin += kTouchesAtOnce) {
+    const std::span some =
+        std::span{touches}.subspan(begin, std::min(kTouchesAtOnce, touches.size() - begin));
+    std::uint64_t generation = 0;
+    attempt(
+        mine, Access::kWrite,
+        [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+          RecordTrees trees{transaction.get(), environment.trees()};
+          int error = trees.for_writing();
+          for (const Touch& touch : some) {
+            if (error == MDB_SUCCESS) error = trees.touch(touch.key, touch.stamp);
+          }
+          if (error == MDB_SUCCESS) error = trees.finish();
+          return error == MDB_SUCCESS ? commit(transaction, Sync::kWhenever) : error;
+        },
+        &generation);
+  }
+}
+
+/// What one transaction puts: positions in `keys` and `records`, in the order of the keys.
+struct LmdbStore::Chunk {
+  std::span<const Digest> keys;
+  std::span<const std::string_view> records;
+  std::span<const std::uint32_t> order;
+  std::uint64_t bytes;
+};
+
 void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::string_view> records,
-                         Durability durability) {
+                         Durability durability, const LmdbBounds& bounds) {
+  write_touches();
   const std::vector<std::uint32_t> order = key_order(keys);
+  std::uint64_t most = limits_.max_transaction;
+  std::uint64_t least = 0;  // what a record makes LMDB write
+  if (bounds.max_bytes != 0) {
+    least = LmdbBounds::kPageBytes;
+    most = std::min(most, bounds.records_at_once() * least);
+  }
   std::size_t next = 0;
   while (next < order.size()) {
     const std::size_t begin = next;
     std::uint64_t bytes = 0;
-    for (; next < order.size() && (next == begin || bytes < limits_.max_transaction); ++next) {
-      bytes += records[order[next]].size() + kNodeOverhead;
+    for (; next < order.size() && (next == begin || bytes < most); ++next) {
+      bytes += std::max(least, records[order[next]].size() + kNodeOverhead);
     }
     const std::span chunk = std::span{order}.subspan(begin, next - begin);
-    const bool stored = transact(
-        Access::kWrite, bytes, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
-          Cursor cursor;
-          int error = cursor.open(transaction.get(), environment.records());
-          for (std::size_t i = 0; error == MDB_SUCCESS && i < chunk.size(); ++i) {
-            const Digest& key = keys[chunk[i]];
-            const std::string_view record = records[chunk[i]];
-            if (i + 1 < chunk.size() && keys[chunk[i + 1]] == key) continue;
-            if (record.size() > kMaxRecord) {
-              opened().warn("cache '" + directory_.string() +
-                            "': a result of more than 4 GiB was not stored; split it, or switch "
-                            "the node's cache off");
-              continue;
-            }
-            MDB_val key_val = to_val(key);
-            MDB_val data = to_val(record);
-            error = mdb_cursor_put(cursor.get(), &key_val, &data, 0);
-          }
-          cursor.close();  // the end of a writing transaction would free it a second time
-          return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
-        });
+    const bool stored = put_chunk({keys, records, chunk, bytes}, durability, bounds);
     if (!stored) return;
   }
 }
 
-void LmdbStore::clear(Durability durability) {
-  transact(Access::kWrite, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
-    const int error = mdb_drop(transaction.get(), environment.records(), 0);
-    return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
-  });
+bool LmdbStore::put_chunk(const Chunk& chunk, Durability durability, const LmdbBounds& bounds) {
+  const std::uint64_t most =
+      bounds.max_bytes == 0 ? kMaxRecord : std::min(kMaxRecord, bounds.max_bytes / kRecordShare);
+  std::uint64_t stores = 0;
+  bool over = false, littered = false;
+  const bool stored = transact(
+      Access::kWrite, chunk.bytes, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+        RecordTrees trees{transaction.get(), environment.trees()};
+        int error = trees.for_writing();
+        stores = 0;
+        for (std::size_t i = 0; error == MDB_SUCCESS && i < chunk.order.size(); ++i) {
+          const Digest& key = chunk.keys[chunk.order[i]];
+          const std::string_view record = chunk.records[chunk.order[i]];
+          if (i + 1 < chunk.order.size() && chunk.keys[chunk.order[i + 1]] == key) continue;
+          if (record.size() > most) {
+            opened().warn("cache '" + directory_.string() + "': a result of " +
+                          std::to_string(record.size()) + " bytes was not stored, more than " +
+                          std::to_string(most) +
+                          " is too much here; split it, or switch the node's cache off");
+            continue;
+          }
+          error = trees.put(key, record);
+          ++stores;
+        }
+        if (error == MDB_SUCCESS) error = trees.finish();
+        if (error != MDB_SUCCESS) return error;
+        over = bounds.max_bytes != 0 && trees.live_bytes() > bounds.max_bytes;
+        littered = trees.littered();
+        return commit(transaction, sync_of(durability));
+      });
+  if (!stored) return false;
+  counters().stores.fetch_add(stores, std::memory_order_relaxed);
+  if (over) evict(bounds.max_bytes, durability);
+  if (littered) compact_journal(durability);
+  return true;
 }
 
 void LmdbStore::flush() {
+  write_touches();
   Opened& mine = opened();
   // A second flush waits for the first: what it promises may be under way there.
   const std::lock_guard turn{mine.flush_mutex};
@@ -464,12 +545,14 @@ void LmdbStore::flush() {
 }
 
 std::uint64_t LmdbStore::size() {
-  MDB_stat stat{};
+  std::uint64_t records = 0;
   transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
-    if (!environment.has_records()) return MDB_SUCCESS;
-    return mdb_stat(transaction.get(), environment.records(), &stat);
+    if (environment.has_trees()) {
+      records = RecordTrees{transaction.get(), environment.trees()}.records();
+    }
+    return MDB_SUCCESS;
   });
-  return stat.ms_entries;
+  return records;
 }
 
 std::string LmdbStore::warning() {

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +16,25 @@
 #include "hypernodes/digest.hpp"
 
 namespace hypernodes {
+
+/// What a cache allows a store that others may use with other bounds; 0: no bound.
+struct LmdbBounds {
+  std::uint64_t max_bytes = 0;
+  std::chrono::seconds max_age{0};
+
+  bool is_expired(std::string_view record) const;
+  /// How many records a transaction may put or drop: each rewrites a page, which is free again only
+  /// two transactions later, and until then adds to the file.
+  std::uint64_t records_at_once() const { return max_bytes / kTransactionShare / kPageBytes; }
+
+  static constexpr std::uint64_t kTransactionShare = 8;
+  static constexpr std::uint64_t kPageBytes = 4096;
+};
+
+/// What this process did with a store.
+struct LmdbCounters {
+  std::atomic<std::uint64_t> hits{0}, misses{0}, stores{0}, evicted{0}, expired{0};
+};
 
 /// The records of one directory as this process sees them. DiskCache is a handle on it.
 ///
@@ -30,12 +51,23 @@ class LmdbStore {
   LmdbStore& operator=(const LmdbStore&) = delete;
 
   /// REQUIRES: `visit` does not use a store or cache on the same directory.
-  void get_many(std::span<const Digest> keys, const Cache::Visitor& visit);
+  void get_many(std::span<const Digest> keys, const Cache::Visitor& visit,
+                const LmdbBounds& bounds = {});
   void put_many(std::span<const Digest> keys, std::span<const std::string_view> records,
-                Durability durability);
-  void clear(Durability durability);
+                Durability durability, const LmdbBounds& bounds = {});
   void flush();
   std::uint64_t size();
+
+  // lmdb_maintenance.cpp: Cache's functions of these names.
+  void clear(Durability durability);
+  void clear_nodes(std::span<const NodePrefix> nodes, Durability durability);
+  void gc(const LmdbBounds& bounds, Durability durability);
+  /// `secret` is that of the pickled records that are the cache's own.
+  CacheVerification verify(std::string_view secret, Durability durability);
+  CacheStatistics statistics(const LmdbBounds& bounds);
+  Absence absence(const Digest& key, const LmdbBounds& bounds);
+  std::string note(std::string_view name);
+  void put_note(std::string_view name, std::string_view text, Durability durability);
 
   std::string warning();
   const std::filesystem::path& directory() const { return directory_; }
@@ -43,7 +75,12 @@ class LmdbStore {
 
  private:
   struct Opened;
+  struct Scan;
   enum class Access { kRead, kWrite };
+  enum class Sync { kNow, kAtFlush, kWhenever };
+  static Sync sync_of(Durability durability) {
+    return durability == Durability::kCommit ? Sync::kNow : Sync::kAtFlush;
+  }
 
   LmdbStore(std::filesystem::path directory, const LmdbLimits& limits);
   ~LmdbStore();
@@ -53,11 +90,27 @@ class LmdbStore {
   void open_if_closed();
   bool open_again(Opened& opened, std::uint64_t generation);
   void reopen(Opened& opened);
-  template <class Work>
-  bool transact(Access access, std::uint64_t bytes, Work work);
+
+  /// Works in a transaction, and commits it if it writes. Returns an LMDB code. May be called again
+  /// after a failure, from the beginning.
+  using Work = std::function<int(LmdbTransaction&, LmdbEnvironment&)>;
+  bool transact(Access access, std::uint64_t bytes, const Work& work);
+  int attempt(Opened& opened, Access access, const Work& work, std::uint64_t* generation);
   bool recover(Opened& opened, std::uint64_t generation, int error, std::uint64_t bytes);
   bool grow(Opened& opened, std::uint64_t bytes);
-  int commit(LmdbTransaction& transaction, Opened& opened, Durability durability);
+  int commit(LmdbTransaction& transaction, Sync sync);
+
+  struct Chunk;
+  bool put_chunk(const Chunk& chunk, Durability durability, const LmdbBounds& bounds);
+  void write_touches();
+
+  void evict(std::uint64_t max_bytes, Durability durability);
+  void compact_journal(Durability durability);
+  template <class Take>
+  std::uint64_t in_steps(Durability durability, const Take& take);
+  template <class Judge>
+  Scan scan(Absence reason, Durability durability, const Judge& judge);
+  LmdbCounters& counters();
 
   const std::filesystem::path directory_;
   const LmdbLimits limits_;

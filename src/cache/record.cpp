@@ -6,7 +6,9 @@
 #include <xxhash.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <ctime>
 
 #include "cache/hmac.hpp"
 
@@ -15,27 +17,38 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "records are little-endian");
 
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 
 // Second byte of a record: the codec and what was left out.
 constexpr std::uint8_t kCodecMask = 0x3F;
 constexpr std::uint8_t kShortDigest = 0x40;      // the digest's trailing zeros are not stored
 constexpr std::uint8_t kPayloadInDigest = 0x80;  // the payload is the digest without its first byte
 
-constexpr std::size_t kFixed = 1 + 1 + sizeof(std::uint64_t);
+constexpr std::size_t kCostAt = 2;
+constexpr std::size_t kStoredAt = kCostAt + sizeof(float);
+constexpr std::size_t kFixed = kStoredAt + sizeof(std::uint32_t);
 constexpr std::size_t kChecksum = sizeof(std::uint64_t);
 constexpr std::size_t kMac = 32;
 constexpr std::size_t kMaxInline = 31;
 constexpr std::string_view kMacVersion = "hypernodes mac 1";  // 16 bytes
 
-void append_u64(std::uint64_t value, std::string& out) {
+template <class T>
+void append_number(T value, std::string& out) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-std::uint64_t read_u64(const char* from) {
-  std::uint64_t value;
+template <class T>
+T read_number(const char* from) {
+  T value;
   std::memcpy(&value, from, sizeof value);
   return value;
+}
+
+std::uint64_t to_ns(float seconds) {
+  constexpr float kMost = 1e10F;  // 300 years: what fits, and no NaN
+  return seconds >= 0 && seconds < kMost
+             ? static_cast<std::uint64_t>(std::llround(static_cast<double>(seconds) * 1e9))
+             : 0;
 }
 
 std::uint64_t checksum(const Digest& key, std::string_view bytes) {
@@ -74,6 +87,12 @@ bool stands_for_itself(const Digest& digest) {
 
 }  // namespace
 
+std::uint32_t now_s() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return static_cast<std::uint32_t>(now.tv_sec);
+}
+
 void append_record(const Digest& key, const Record& record, std::string& out,
                    std::string_view secret) {
   const std::size_t start = out.size();
@@ -89,10 +108,11 @@ void append_record(const Digest& key, const Record& record, std::string& out,
   }
   out += static_cast<char>(kVersion);
   out += static_cast<char>(head);
-  append_u64(record.cost_ns, out);
+  append_number(static_cast<float>(static_cast<double>(record.cost_ns) * 1e-9), out);
+  append_number(record.stored_s, out);
   out += digest;
   if ((head & kPayloadInDigest) == 0) {
-    append_u64(record.payload.size(), out);
+    append_number(std::uint64_t{record.payload.size()}, out);
     out += record.payload;
   }
   if (record.codec == Codec::kPickle) {
@@ -100,7 +120,7 @@ void append_record(const Digest& key, const Record& record, std::string& out,
     const Digest mac = mac_of(key, std::string_view{out}.substr(start), secret).value_or(Digest{});
     out.append(reinterpret_cast<const char*>(mac.bytes.data()), kMac);
   }
-  append_u64(checksum(key, std::string_view{out}.substr(start)), out);
+  append_number(checksum(key, std::string_view{out}.substr(start)), out);
 }
 
 bool claims_pickle(std::string_view bytes) {
@@ -108,10 +128,18 @@ bool claims_pickle(std::string_view bytes) {
                                  static_cast<std::uint8_t>(Codec::kPickle);
 }
 
+std::uint32_t stored_s(std::string_view bytes) {
+  return bytes.size() < kFixed ? 0 : read_number<std::uint32_t>(bytes.data() + kStoredAt);
+}
+
 bool is_intact(const Digest& key, std::string_view bytes) {
   if (bytes.size() < kFixed + 1 + kChecksum) return false;
   const std::string_view covered = bytes.substr(0, bytes.size() - kChecksum);
-  return checksum(key, covered) == read_u64(covered.data() + covered.size());
+  return checksum(key, covered) == read_number<std::uint64_t>(covered.data() + covered.size());
+}
+
+bool is_current(std::string_view bytes) {
+  return !bytes.empty() && static_cast<std::uint8_t>(bytes[0]) == kVersion;
 }
 
 std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
@@ -120,7 +148,7 @@ std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
   std::string_view covered = bytes.substr(0, bytes.size() - kChecksum);
 
   // The checksum is no proof against forgery, so every length below is still checked.
-  if (static_cast<std::uint8_t>(bytes[0]) != kVersion) return std::nullopt;
+  if (!is_current(bytes)) return std::nullopt;
   const auto head = static_cast<std::uint8_t>(bytes[1]);
   const std::uint8_t codec = head & kCodecMask;
   if (codec != static_cast<std::uint8_t>(Codec::kValue) &&
@@ -132,7 +160,8 @@ std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
   }
   Record record;
   record.codec = static_cast<Codec>(codec);
-  record.cost_ns = read_u64(bytes.data() + 2);
+  record.cost_ns = to_ns(read_number<float>(bytes.data() + kCostAt));
+  record.stored_s = read_number<std::uint32_t>(bytes.data() + kStoredAt);
 
   std::string_view rest = covered.substr(kFixed);
   std::size_t digest_size = record.value.bytes.size();
@@ -154,7 +183,7 @@ std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
     return record;
   }
   if (rest.size() < sizeof(std::uint64_t)) return std::nullopt;
-  const std::uint64_t length = read_u64(rest.data());
+  const std::uint64_t length = read_number<std::uint64_t>(rest.data());
   rest.remove_prefix(sizeof(std::uint64_t));
   if (rest.size() != length) return std::nullopt;
   record.payload = rest;

@@ -19,10 +19,14 @@ enum class Codec : std::uint8_t {
 /// One node result for one row, as a cache keeps it.
 struct Record {
   Digest value;             ///< Digest of the result: what the keys of its consumers are made of.
-  std::uint64_t cost_ns{};  ///< Time the node took, in ns; 0 if not measured.
+  std::uint64_t cost_ns{};  ///< Time the node took, to seven digits; 0 if not measured.
   Codec codec = Codec::kValue;
-  std::string_view payload;  ///< Borrowed.
+  std::string_view payload;    ///< Borrowed.
+  std::uint32_t stored_s = 0;  ///< When it was made: seconds since 1970.
 };
+
+/// Seconds since 1970, good to a few milliseconds. Cost: 5 ns.
+std::uint32_t now_s();
 
 /// Appends the bytes of `record` under `key` to `out` (docs/formats/record.md). The MAC of kPickle
 /// is made with `secret`, which must then not be empty.
@@ -34,9 +38,15 @@ void append_record(const Digest& key, const Record& record, std::string& out,
 /// between the check of the MAC and the use of what it covers.
 bool claims_pickle(std::string_view bytes);
 
-/// Whether `bytes` found under `key` are as they were written, whoever wrote them. Of a pickle that
-/// parse_record() refuses, it tells a foreign one from a damaged one.
+/// When the record of these bytes was made, read without a check of anything; 0 if they are none.
+std::uint32_t stored_s(std::string_view bytes);
+
+/// Whether `bytes`, found under `key`, end with the right checksum: if so, they are what somebody
+/// wrote under this key, if perhaps a record of another version, or signed with another secret.
 bool is_intact(const Digest& key, std::string_view bytes);
+
+/// Whether `bytes` are a record of the version that parse_record() reads.
+bool is_current(std::string_view bytes);
 
 /// Reads `bytes` found under `key`. nullopt if they are not, to the last bit, what was written
 /// under this very key by this format version; of kPickle, by somebody who had `secret`: without a

@@ -73,6 +73,7 @@ void append_outputs(const Digest& key, std::uint64_t cost_ns,
                     std::string_view secret) {
   Record record;
   record.cost_ns = cost_ns;
+  record.stored_s = now_s();
   const bool pickled = std::any_of(outputs.begin(), outputs.end(),
                                    [](const EncodedOutput& output) { return output.pickled; });
   if (pickled) record.codec = Codec::kPickle;

@@ -654,9 +654,9 @@ bool leave_unwritten_pages(const fs::path& file) {
   mdb_env_set_maxdbs(env, 8);
   if (mdb_env_open(env, file.c_str(), MDB_NOSUBDIR | MDB_NOSYNC, 0600) != 0) return false;
   if (mdb_txn_begin(env, nullptr, 0, &txn) != 0) return false;
-  if (mdb_dbi_open(txn, "records", 0, &records) != 0) return false;
+  if (mdb_dbi_open(txn, "records2", 0, &records) != 0) return false;
   Digest key = key_of(5);
-  std::string small = record_of(5);
+  std::string small = std::string(8, '\0') + record_of(5);  // after its stamp
   std::string large(1 << 20, 'x');
   MDB_val key_val{sizeof key, key.bytes.data()};
   MDB_val small_val{small.size(), small.data()};

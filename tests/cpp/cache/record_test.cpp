@@ -16,8 +16,10 @@ namespace {
 
 const Digest kKey = Digest::of_bytes("a key");
 constexpr std::string_view kSecret = "a secret of more than 16 bytes";
+constexpr std::uint32_t kStored = 1'700'000'000;
 
-std::string written(const Digest& key, const Record& record, std::string_view secret = kSecret) {
+std::string written(const Digest& key, Record record, std::string_view secret = kSecret) {
+  record.stored_s = kStored;
   std::string bytes;
   append_record(key, record, bytes, secret);
   return bytes;
@@ -71,7 +73,7 @@ std::vector<Case> cases() {
       {"empty", Digest::of_value(""), 0, Codec::kValue, ""},
       {"31 bytes", Digest::of_value(std::string(31, 'x')), 1, Codec::kValue, std::string(31, 'x')},
       {"32 bytes", Digest::of_value(std::string(32, 'x')), 1, Codec::kValue, std::string(32, 'x')},
-      {"large", Digest::of_value(large), ~std::uint64_t{0}, Codec::kValue, large},
+      {"large", Digest::of_value(large), 3'600'000'000'000, Codec::kValue, large},
       {"pickle", Digest::of_value(large), 7, Codec::kPickle, "not the value's bytes"},
       {"pickle that equals a short digest", Digest::of_value(small), 7, Codec::kPickle, small},
       {"short digest, other payload", Digest::of_value(small), 7, Codec::kValue, large},
@@ -89,6 +91,8 @@ TEST(RecordTest, RoundTrips) {
     EXPECT_EQ(claims_pickle(bytes), c.codec == Codec::kPickle) << c.name;
     EXPECT_EQ(record->value, c.value) << c.name;
     EXPECT_EQ(record->cost_ns, c.cost_ns) << c.name;
+    EXPECT_EQ(record->stored_s, kStored) << c.name;
+    EXPECT_EQ(stored_s(bytes), kStored) << c.name;
     EXPECT_EQ(record->codec, c.codec) << c.name;
     EXPECT_EQ(record->payload, c.payload) << c.name;
   }
@@ -96,10 +100,39 @@ TEST(RecordTest, RoundTrips) {
 
 TEST(RecordTest, AppendsToWhatIsThere) {
   const std::string payload = "value";
-  const Record record{Digest::of_value(payload), 3, Codec::kValue, payload};
+  const Record record{Digest::of_value(payload), 3, Codec::kValue, payload, kStored};
   std::string both = "before";
   append_record(kKey, record, both);
   EXPECT_EQ(both, "before" + written(kKey, record));
+}
+
+TEST(RecordTest, CostsAreKeptToSevenDigits) {
+  for (const std::uint64_t ns : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{1'234'567},
+                                 std::uint64_t{86'400'000'000'000}, ~std::uint64_t{0} >> 2U}) {
+    const std::string bytes = written(kKey, {Digest::of_value("x"), ns, Codec::kValue, "x"});
+    const auto kept = static_cast<double>(parse_record(kKey, bytes).value().cost_ns);
+    EXPECT_NEAR(kept, static_cast<double>(ns), static_cast<double>(ns) * 1e-7) << ns;
+  }
+}
+
+TEST(RecordTest, ACostThatIsNoNumberCountsAsNone) {
+  for (const char* const cost : {"\xff\xff\xff\xff", "\0\0\x80\x7f", "\0\0\x80\xbf"}) {
+    std::string bytes = written(kKey, {Digest::of_value("x"), 5, Codec::kValue, "x"});
+    bytes.replace(2, 4, cost, 4);
+    EXPECT_EQ(parse_record(kKey, with_checksum(kKey, bytes)).value().cost_ns, 0U);
+  }
+}
+
+TEST(RecordTest, TellsDamageFromWhatOthersWrote) {
+  std::string bytes = written(kKey, {Digest::of_value("x"), 5, Codec::kPickle, "p"}, "another key");
+  EXPECT_TRUE(is_intact(kKey, bytes) && is_current(bytes));
+  EXPECT_FALSE(parse_record(kKey, bytes, kSecret));
+  bytes[0] = 3;
+  EXPECT_FALSE(is_intact(kKey, bytes));
+  EXPECT_TRUE(is_intact(kKey, with_checksum(kKey, bytes)));
+  EXPECT_FALSE(is_current(bytes));
+  EXPECT_FALSE(is_intact(kKey, "short") || is_current(""));
+  EXPECT_EQ(stored_s("short"), 0U);
 }
 
 TEST(RecordTest, AnIntIsStoredOnce) {
@@ -112,13 +145,13 @@ TEST(RecordTest, AnIntIsStoredOnce) {
 TEST(RecordTest, GoldenBytes) {
   const Case c = cases().front();
   EXPECT_EQ(to_hex(written(kKey, {c.value, c.cost_ns, c.codec, c.payload})),
-            "01c1dc0500000000000009022a000000000000008768bb00f8575be8");
+            "02c19c53c93500f1536509022a0000000000000018cb64c496bb58bf");
   const std::string pickled = "pickled";
   EXPECT_EQ(
       to_hex(written(kKey, {Digest::of_value(std::string(40, 'v')), 256, Codec::kPickle, pickled})),
-      "01020001000000000000ca9f70fdbd6363d24c9ae823f75bd1749c197cdee5fda0d4a8c6dc8ace041553"
-      "07000000000000007069636b6c6564c46338e30bc57e47cf444a55dae48a697e2f723c979c650ac2db72"
-      "a1c89ead7c231e063d9dbe230a");
+      "02025f70893400f15365ca9f70fdbd6363d24c9ae823f75bd1749c197cdee5fda0d4a8c6dc8ace041553"
+      "07000000000000007069636b6c6564cb06425d6674cbf3247ee80457ae0471a71dabd56f65ee7f43ed32"
+      "45e29c07fc5a3c809d31db1a9d");
 }
 
 TEST(RecordTest, AnyFlippedBitIsAMiss) {
@@ -215,7 +248,7 @@ TEST(RecordTest, RandomBytesAreMisses) {
   for (int i = 0; i < 20000; ++i) {
     std::string bytes(random() % 120, '\0');
     for (char& c : bytes) c = static_cast<char>(random());
-    if (!bytes.empty() && i % 2 == 0) bytes[0] = 1;
+    if (!bytes.empty() && i % 2 == 0) bytes[0] = 2;
     EXPECT_FALSE(parse_exact(kKey, bytes));
   }
 }

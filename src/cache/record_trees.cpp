@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: MIT
+#include "cache/record_trees.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string>
+#include <tuple>
+
+namespace hypernodes {
+namespace {
+
+constexpr std::string_view kStateName = "state";
+/// What a record takes in a leaf page besides its value: LMDB's header and index, and its key.
+constexpr std::size_t kNodeHeader = 8;
+constexpr std::size_t kNodeIndex = 2;
+constexpr std::size_t kPageHeader = 16;
+
+/// Evicting makes this much room at least, so that not every put has to, and at most the other, so
+/// that no put takes long.
+constexpr std::uint64_t kSpareDivisor = 10;
+constexpr std::uint64_t kMostSpare = std::uint64_t{64} << 20;
+constexpr std::uint64_t kTombstoneShare = 256;  // of max_bytes a key: they take a 32nd of it
+constexpr std::uint64_t kLeastLitter = 1000;
+/// No file ever has so many bytes put into it: a clock beyond it is damage.
+constexpr std::uint64_t kLastPosition = std::uint64_t{1} << 62;
+
+/// Positions as keys that LMDB sorts as numbers.
+class PositionKey {
+ public:
+  explicit PositionKey(std::uint64_t position) : big_endian_(__builtin_bswap64(position)) {
+    static_assert(std::endian::native == std::endian::little);
+  }
+  MDB_val val() { return {sizeof big_endian_, &big_endian_}; }
+
+  /// A key of another size is damage, and reads as the last.
+  static std::uint64_t read(const MDB_val& key) {
+    std::uint64_t big_endian = ~std::uint64_t{0};
+    if (key.mv_size == sizeof big_endian) std::memcpy(&big_endian, key.mv_data, key.mv_size);
+    return __builtin_bswap64(big_endian);
+  }
+
+ private:
+  std::uint64_t big_endian_;
+};
+
+MDB_val to_val(const Digest& key) {
+  return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
+}
+
+int unless_missing(int error) { return error == MDB_NOTFOUND ? MDB_SUCCESS : error; }
+
+void subtract(std::uint64_t& from, std::uint64_t amount) { from -= std::min(from, amount); }
+
+}  // namespace
+
+std::optional<StampedRecord> StampedRecord::read(const MDB_val& value) {
+  if (value.mv_size < kStampBytes) return std::nullopt;
+  StampedRecord stamped;
+  std::memcpy(&stamped.stamp, value.mv_data, kStampBytes);
+  stamped.record = to_view(value).substr(kStampBytes);
+  return stamped;
+}
+
+int RecordTrees::for_reading() {
+  MDB_val name = hypernodes::to_val(kStateName);
+  MDB_val value{};
+  const int error = mdb_get(transaction_, trees_.main, &name, &value);
+  if (error == MDB_SUCCESS && value.mv_size == sizeof state_) {
+    std::memcpy(&state_, value.mv_data, sizeof state_);
+  }
+  page_bytes_ = stat(trees_.records).ms_psize;
+  return unless_missing(error);
+}
+
+int RecordTrees::for_writing() {
+  int error = for_reading();
+  if (error == MDB_SUCCESS) error = records_.open(transaction_, trees_.records);
+  if (error == MDB_SUCCESS) error = uses_.open(transaction_, trees_.uses);
+  if (error != MDB_SUCCESS) return error;
+  MDB_val last{}, ignored{};
+  error = mdb_cursor_get(uses_.get(), &last, &ignored, MDB_LAST);
+  const std::uint64_t end = error == MDB_SUCCESS ? PositionKey::read(last) : 0;
+  if (unless_missing(error) != MDB_SUCCESS) return error;
+  if (std::max(state_.clock, end) >= kLastPosition) {
+    state_.clock = 0;
+    return clear();
+  }
+  if (error == MDB_SUCCESS) state_.clock = std::max(state_.clock, end + 1);
+  return MDB_SUCCESS;
+}
+
+int RecordTrees::finish() {
+  const int error = write_entry();
+  records_.close();
+  uses_.close();
+  if (error != MDB_SUCCESS) return error;
+  MDB_val name = hypernodes::to_val(kStateName);
+  MDB_val value{sizeof state_, &state_};
+  return mdb_put(transaction_, trees_.main, &name, &value, 0);
+}
+
+MDB_stat RecordTrees::stat(MDB_dbi tree) const {
+  MDB_stat stat{};
+  std::ignore = mdb_stat(transaction_, tree, &stat);  // fails for a tree that is not open only
+  return stat;
+}
+
+std::uint64_t RecordTrees::records() const { return stat(trees_.records).ms_entries; }
+
+std::uint64_t RecordTrees::live_bytes() const {
+  std::uint64_t pages = 0;
+  for (const MDB_dbi tree : {trees_.uses, trees_.gone, trees_.notes}) {
+    const MDB_stat other = stat(tree);
+    pages += other.ms_branch_pages + other.ms_leaf_pages + other.ms_overflow_pages;
+  }
+  const MDB_stat records = stat(trees_.records);
+  pages += records.ms_overflow_pages;
+  // Pages that keys in random order fill are full to ln 2 = 69 %. What is emptier than that has
+  // holes where victims were, which the next records fill; but holes are bytes of the file, too.
+  const std::uint64_t filled = state_.leaf_bytes / 69 * 100;
+  const std::uint64_t taken = (records.ms_branch_pages + records.ms_leaf_pages) * page_bytes_;
+  return pages * page_bytes_ + std::max(std::min(filled, taken), taken / 5 * 4);
+}
+
+bool RecordTrees::littered() const { return state_.uses > 2 * records() + kLeastLitter; }
+
+int RecordTrees::absence(const Digest& key, Absence* reason) const {
+  *reason = Absence::kNeverStored;
+  LmdbCursor gone;
+  int error = gone.open(transaction_, trees_.gone);
+  const KeyPrefix prefix = KeyPrefix::of(key);
+  for (MDB_cursor_op move = MDB_LAST; error == MDB_SUCCESS; move = MDB_PREV) {
+    MDB_val position{}, bytes{};
+    error = mdb_cursor_get(gone.get(), &position, &bytes, move);
+    std::uint64_t why = 0;
+    if (error != MDB_SUCCESS || !find_tombstone(to_view(bytes), prefix, &why)) continue;
+    *reason = why == static_cast<std::uint64_t>(Absence::kExpired) ? Absence::kExpired
+                                                                   : Absence::kEvicted;
+    break;
+  }
+  return unless_missing(error);
+}
+
+/// LMDB's rule (mdb_leaf_size): larger values lie in pages of their own.
+std::size_t RecordTrees::leaf_bytes(std::size_t value_bytes) const {
+  const std::size_t key_bytes = kNodeHeader + sizeof(Digest);
+  const std::size_t most = ((page_bytes_ - kPageHeader) / 2 & ~std::size_t{1}) - kNodeIndex;
+  const bool in_leaf = key_bytes + value_bytes <= most;
+  const std::size_t node = key_bytes + (in_leaf ? value_bytes : sizeof(std::uint64_t));
+  return (node + kNodeIndex + 1) & ~std::size_t{1};
+}
+
+int RecordTrees::use(const Digest& key, std::uint64_t bytes, std::uint64_t* stamp) {
+  int error = MDB_SUCCESS;
+  if (entry_.full()) error = write_entry();
+  if (entry_.empty()) entry_position_ = state_.clock;
+  entry_.add(KeyPrefix::of(key));
+  state_.clock += bytes;
+  ++state_.uses;
+  *stamp = entry_position_;
+  return error;
+}
+
+int RecordTrees::write_entry() {
+  if (entry_.empty()) return MDB_SUCCESS;
+  PositionKey position{entry_position_};
+  MDB_val key = position.val();
+  MDB_val value = hypernodes::to_val(entry_.bytes());
+  const int error = mdb_cursor_put(uses_.get(), &key, &value, MDB_APPEND);
+  entry_.clear();
+  return error;
+}
+
+int RecordTrees::put(const Digest& key, std::string_view record) {
+  const std::size_t bytes = StampedRecord::kStampBytes + record.size();
+  std::uint64_t stamp = 0;
+  // First: what LMDB reserves is valid until the next write.
+  int error = use(key, kNodeHeader + kNodeIndex + sizeof key + bytes, &stamp);
+  if (error != MDB_SUCCESS) return error;
+  MDB_val name = to_val(key);
+  MDB_val value{bytes, nullptr};
+  error = mdb_cursor_put(records_.get(), &name, &value, MDB_NOOVERWRITE | MDB_RESERVE);
+  if (error == MDB_KEYEXIST) {
+    subtract(state_.leaf_bytes, leaf_bytes(value.mv_size));
+    value = {bytes, nullptr};
+    error = mdb_cursor_put(records_.get(), &name, &value, MDB_RESERVE);
+  }
+  if (error != MDB_SUCCESS) return error;
+  auto* const into = static_cast<char*>(value.mv_data);
+  std::memcpy(into, &stamp, sizeof stamp);
+  if (!record.empty()) std::memcpy(into + sizeof stamp, record.data(), record.size());
+  state_.leaf_bytes += leaf_bytes(bytes);
+  return MDB_SUCCESS;
+}
+
+int RecordTrees::touch(const Digest& key, std::uint64_t stamp) {
+  MDB_val name = to_val(key);
+  MDB_val value{};
+  int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET);
+  if (error != MDB_SUCCESS) return unless_missing(error);
+  const std::optional<StampedRecord> found = StampedRecord::read(value);
+  if (!found || found->stamp != stamp) return MDB_SUCCESS;
+  std::string copy{to_view(value)};
+  // The clock moves on by a byte only: reading a cache again and again must not age it.
+  error = use(key, 1, &stamp);
+  if (error != MDB_SUCCESS) return error;
+  std::memcpy(copy.data(), &stamp, sizeof stamp);
+  value = hypernodes::to_val(copy);
+  return mdb_cursor_put(records_.get(), &name, &value, MDB_CURRENT);
+}
+
+int RecordTrees::drop(std::string_view key, const std::function<bool(std::string_view)>& condemned,
+                      bool* dropped) {
+  *dropped = false;
+  MDB_val name = hypernodes::to_val(key);
+  MDB_val value{};
+  const int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET);
+  if (error != MDB_SUCCESS) return unless_missing(error);
+  const std::optional<StampedRecord> found = StampedRecord::read(value);
+  if (!condemned(found ? found->record : std::string_view{})) return MDB_SUCCESS;
+  *dropped = true;
+  return remove_current(value.mv_size);
+}
+
+int RecordTrees::remove_current(std::size_t value_bytes) {
+  subtract(state_.leaf_bytes, leaf_bytes(value_bytes));
+  return mdb_cursor_del(records_.get(), 0);
+}
+
+/// Moves to the record of `key` that has this stamp; MDB_NOTFOUND if none has.
+int RecordTrees::find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* found) {
+  KeyPrefix prefix = key;
+  MDB_val name{sizeof prefix, &prefix};
+  int error = mdb_cursor_get(records_.get(), &name, found, MDB_SET_RANGE);
+  // Two keys may begin alike, if hardly ever.
+  while (error == MDB_SUCCESS && name.mv_size >= sizeof key &&
+         std::memcmp(name.mv_data, &key, sizeof key) == 0) {
+    const std::optional<StampedRecord> record = StampedRecord::read(*found);
+    if (record && record->stamp == stamp) return MDB_SUCCESS;
+    error = mdb_cursor_get(records_.get(), &name, found, MDB_NEXT);
+  }
+  return error == MDB_SUCCESS ? MDB_NOTFOUND : error;
+}
+
+int RecordTrees::bury(Absence reason, const std::vector<KeyPrefix>& keys, std::uint64_t most) {
+  if (keys.empty()) return MDB_SUCCESS;
+  LmdbCursor gone;
+  int error = gone.open(transaction_, trees_.gone);
+  if (error != MDB_SUCCESS) return error;
+  MDB_val position{}, bytes{};
+  error = mdb_cursor_get(gone.get(), &position, &bytes, MDB_LAST);
+  if (unless_missing(error) != MDB_SUCCESS) return error;
+  PositionKey next{error == MDB_NOTFOUND ? 0 : PositionKey::read(position) + 1};
+  const std::string tombs = make_tombstones(static_cast<std::uint64_t>(reason), keys);
+  position = next.val();
+  bytes = hypernodes::to_val(tombs);
+  error = mdb_cursor_put(gone.get(), &position, &bytes, 0);
+  state_.tombstones += keys.size();
+  while (error == MDB_SUCCESS && state_.tombstones > most) {
+    error = mdb_cursor_get(gone.get(), &position, &bytes, MDB_FIRST);
+    if (error == MDB_SUCCESS) {
+      subtract(state_.tombstones, tombstones(to_view(bytes)));
+      error = mdb_cursor_del(gone.get(), 0);
+    } else if (error == MDB_NOTFOUND) {
+      state_.tombstones = 0;
+      error = MDB_SUCCESS;
+    }
+  }
+  return error;
+}
+
+int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step) {
+  const std::uint64_t target = max_bytes - std::min(max_bytes / kSpareDivisor, kMostSpare);
+  std::vector<KeyPrefix> victims;
+  int error = MDB_SUCCESS;
+  for (std::size_t seen = 0; error == MDB_SUCCESS && seen < at_most;) {
+    step->done = live_bytes() <= target;
+    if (step->done) break;
+    MDB_val position{}, bytes{};
+    error = mdb_cursor_get(uses_.get(), &position, &bytes, MDB_FIRST);
+    if (error == MDB_NOTFOUND) {
+      // Only damage explains records that the journal does not know. Nothing tells their age.
+      step->done = true;
+      step->dropped = records();
+      state_.leaf_bytes = 0;
+      return mdb_drop(transaction_, trees_.records, 0);
+    }
+    if (error != MDB_SUCCESS) break;
+    const std::uint64_t stamp = PositionKey::read(position);
+    const std::vector<KeyPrefix> keys = UseEntry::read(to_view(bytes));
+    error = mdb_cursor_del(uses_.get(), 0);
+    subtract(state_.uses, keys.size());
+    seen += keys.size() + 1;
+    for (const KeyPrefix& key : keys) {
+      if (error != MDB_SUCCESS) break;
+      MDB_val value{};
+      error = find_stamped(key, stamp, &value);
+      if (error == MDB_SUCCESS) {
+        victims.push_back(key);
+        error = remove_current(value.mv_size);
+      }
+      error = unless_missing(error);
+    }
+  }
+  if (error != MDB_SUCCESS) return error;
+  step->dropped = victims.size();
+  return bury(Absence::kEvicted, victims, std::min(kMostTombstones, max_bytes / kTombstoneShare));
+}
+
+int RecordTrees::clear_node(const NodePrefix& node, std::size_t at_most, Step* step) {
+  for (step->dropped = 0; step->dropped < at_most; ++step->dropped) {
+    NodePrefix prefix = node;
+    MDB_val name{prefix.size(), prefix.data()};
+    MDB_val value{};
+    int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET_RANGE);
+    step->done = error == MDB_NOTFOUND || name.mv_size < node.size() ||
+                 std::memcmp(name.mv_data, node.data(), node.size()) != 0;
+    if (step->done) return unless_missing(error);
+    if (error == MDB_SUCCESS) error = remove_current(value.mv_size);
+    if (error != MDB_SUCCESS) return error;
+  }
+  return MDB_SUCCESS;
+}
+
+int RecordTrees::compact(std::size_t at_most, std::uint64_t* next, std::uint64_t* kept,
+                         Step* step) {
+  PositionKey from{*next};
+  MDB_val position = from.val();
+  MDB_val bytes{};
+  int error = mdb_cursor_get(uses_.get(), &position, &bytes, MDB_SET_RANGE);
+  for (std::size_t seen = 0; error == MDB_SUCCESS && seen < at_most;) {
+    const std::uint64_t stamp = PositionKey::read(position);
+    const std::vector<KeyPrefix> keys = UseEntry::read(to_view(bytes));
+    UseEntry entry;
+    std::size_t held = 0;
+    for (const KeyPrefix& key : keys) {
+      MDB_val ignored{};
+      error = find_stamped(key, stamp, &ignored);
+      if (unless_missing(error) != MDB_SUCCESS) return error;
+      if (error == MDB_NOTFOUND) continue;
+      entry.add(key);
+      ++held;
+    }
+    PositionKey here{stamp};
+    position = here.val();
+    bytes = hypernodes::to_val(entry.bytes());
+    error = MDB_SUCCESS;
+    if (held == 0) {
+      error = mdb_cursor_del(uses_.get(), 0);
+    } else if (held < keys.size()) {
+      error = mdb_cursor_put(uses_.get(), &position, &bytes, MDB_CURRENT);
+    }
+    step->dropped += keys.size() - held;
+    subtract(state_.uses, keys.size() - held);
+    *kept += held;
+    *next = stamp + 1;
+    seen += keys.size() + 1;
+    if (error == MDB_SUCCESS) error = mdb_cursor_get(uses_.get(), &position, &bytes, MDB_NEXT);
+  }
+  step->done = error == MDB_NOTFOUND;
+  // Should the count have been wrong, a pass from end to end finds out.
+  if (step->done) state_.uses = std::min(state_.uses, *kept);
+  return unless_missing(error);
+}
+
+int RecordTrees::clear() {
+  int error = MDB_SUCCESS;
+  for (const MDB_dbi tree : {trees_.records, trees_.uses, trees_.gone, trees_.notes}) {
+    if (error == MDB_SUCCESS) error = mdb_drop(transaction_, tree, 0);
+  }
+  state_ = {.clock = state_.clock};
+  return error;
+}
+
+}  // namespace hypernodes
