@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/ascending_cursor.hpp"
 #include "cache/key_order.hpp"
 #include "hypernodes/error.hpp"
 
@@ -31,6 +32,7 @@ constexpr int kClosed = -50002;
 constexpr std::uint64_t kMaxRecord = 0xFFFF0000;  // LMDB: a length of 32 bits
 constexpr std::uint64_t kNodeOverhead = 64;       // key, header and slack in a page
 constexpr int kMaxAttempts = 200;
+constexpr std::size_t kAhead = 8;  // keys fetched into the processor's cache before they are needed
 
 /// A reader-preferring shared_mutex would let a stream of readers keep the map from growing.
 class FairSharedMutex {
@@ -362,12 +364,12 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
   std::size_t done = 0;  // survives a second attempt: no key is visited twice
   transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
     if (!environment.has_records()) return MDB_SUCCESS;
-    Cursor cursor;
+    AscendingCursor cursor;
     int error = cursor.open(transaction.get(), environment.records());
     for (; error == MDB_SUCCESS && done < order.size(); ++done) {
-      MDB_val key = to_val(keys[order[done]]);
+      if (done + kAhead < order.size()) __builtin_prefetch(&keys[order[done + kAhead]]);
       MDB_val data{};
-      error = mdb_cursor_get(cursor.get(), &key, &data, MDB_SET);
+      error = cursor.find(keys[order[done]], &data);
       if (error == MDB_SUCCESS) {
         visit(order[done], {static_cast<const char*>(data.mv_data), data.mv_size});
       } else if (error == MDB_NOTFOUND) {
