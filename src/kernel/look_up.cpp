@@ -73,9 +73,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     state.looked_up.assign(at(batch_.rows), false);
   }
   detail::RecycledVector<std::int64_t> wanted;
-  detail::RecycledVector<Digest> keys;
   wanted.reserve(rows.size());
-  keys.reserve(rows.size());
   std::vector<EncodedOutput> outputs;
   for (const std::int64_t row : rows) {
     if (!make_key(state, row)) continue;
@@ -85,16 +83,21 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!waiting) waiting = held_->find(key);
     if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
     wanted.push_back(row);
-    keys.push_back(key);
   }
-  if (keys.empty()) return;
+  if (wanted.empty()) return;
 
+  // The store visits in any order: each array that a visit reads is a cache miss.
+  const bool all = wanted.size() == state.keys.size();
+  detail::RecycledVector<Digest> some;
+  if (!all) {
+    some.reserve(wanted.size());
+    for (const std::int64_t row : wanted) some.push_back(state.keys[at(row)]);
+  }
+  const std::span<const Digest> keys{all ? state.keys : some};
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    // Not the row's own copy of the key: the store has just read this one.
-    if (!take_record(state, wanted[index], keys[index], record, outputs)) {
-      context_.count_damaged();
-    }
+    const std::int64_t row = all ? static_cast<std::int64_t>(index) : wanted[index];
+    if (!take_record(state, row, keys[index], record, outputs)) context_.count_damaged();
   });
 }
 
