@@ -247,7 +247,7 @@ void LmdbStore::reopen(Opened& opened) {
 template <class Work>
 bool LmdbStore::transact(Access access, std::uint64_t bytes, Work work) {
   Opened& mine = opened();
-  const unsigned flags = access == Access::kRead ? MDB_RDONLY : 0;
+  const unsigned flags = access == Access::kWrite ? 0 : MDB_RDONLY;
   for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
     int error = kClosed;
     std::uint64_t generation = 0;
@@ -260,7 +260,8 @@ bool LmdbStore::transact(Access access, std::uint64_t bytes, Work work) {
         mine.warn(describe(directory_, EACCES));
         return false;
       }
-      switch (environment.health()) {
+      const bool trusting = access == Access::kReadOne && attempt == 0;
+      switch (trusting ? environment.recent_health() : environment.health()) {
         case LmdbEnvironment::Health::kSound: {
           LmdbTransaction transaction;
           error = transaction.begin(environment.get(), flags);
@@ -362,7 +363,8 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
   if (keys.empty()) return;
   const std::vector<std::uint32_t> order = key_order(keys);
   std::size_t done = 0;  // survives a second attempt: no key is visited twice
-  transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+  const Access access = keys.size() == 1 ? Access::kReadOne : Access::kRead;
+  transact(access, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
     if (!environment.has_records()) return MDB_SUCCESS;
     AscendingCursor cursor;
     int error = cursor.open(transaction.get(), environment.records());

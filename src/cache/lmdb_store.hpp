@@ -43,7 +43,7 @@ class LmdbStore {
 
  private:
   struct Opened;
-  enum class Access { kRead, kWrite };
+  enum class Access { kReadOne, kRead, kWrite };
 
   LmdbStore(std::filesystem::path directory, const LmdbLimits& limits);
   ~LmdbStore();
