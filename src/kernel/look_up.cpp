@@ -118,6 +118,7 @@ bool Execution::take_record(StepState& state, std::int64_t row, const Digest& ke
     if (!Lane::holds(found.digest, found.payload)) {
       // The store's bytes live during the visit only.
       payload = plain ? batch_.payloads.keep(found.payload) : found.payload;
+      batch_.value_bytes += static_cast<std::int64_t>(payload.size());
     }
     output_lane(state, i).set_hit(row, payload, found.digest,
                                   found.pickled ? Lane::State::kPickled : Lane::State::kHit);
@@ -175,6 +176,9 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
                       std::int64_t nanoseconds) {
   if (!keyed(state, row) || trust_ == Trust::kDrop) return;
   if (doubts_rows_ && has_changed(state, row)) return;
+  for (const EncodedOutput& output : outputs) {
+    batch_.value_bytes += static_cast<std::int64_t>(output.payload.size());
+  }
   const Digest& key = state.keys[at(row)];
   const auto append = [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out, secret_);
