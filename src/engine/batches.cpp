@@ -28,13 +28,14 @@ class LookUpBlocks {
   }
 
  private:
-  static constexpr std::int64_t kMinRows = std::int64_t{1} << 14;
+  static constexpr std::int64_t kFirstRows = std::int64_t{1} << 14;
+  static constexpr std::int64_t kMinRows = std::int64_t{1} << 10;
   static constexpr std::int64_t kGrowth = 8;
   static constexpr std::int64_t kBytes = std::int64_t{512} << 20;
   static constexpr std::int64_t kNodeBytes = 100;  // key, digest and state of a row
 
   const std::int64_t nodes_;
-  std::int64_t rows_ = kMinRows;
+  std::int64_t rows_ = kFirstRows;
 };
 
 /// Whether this pipeline, or one inside it, has callbacks of its own.
