@@ -1,4 +1,8 @@
-"""Warm hits/s and cold stores/s of trivial int rows, beside joblib, diskcache and hypernodes."""
+"""Warm hits/s and cold stores/s of trivial rows, beside the caches of joblib, diskcache and others.
+
+Ours: ints through one node by default and with every commit synced, a chain of ten nodes, rows of
+4 KiB, two cores. `HYPERNODES_BENCH_FULL=1` adds ten million rows: some minutes, 6 GB of disk.
+"""
 
 import os
 import shutil
@@ -9,12 +13,24 @@ from pathlib import Path
 
 from harness import SCRATCH, Row, Target, Worker, interleave, progress, report
 
-OURS_ROWS = (200_000, 1_000_000)
-MAIN_ROWS = OURS_ROWS[-1]
+MILLION = 1_000_000
+FULL = os.environ.get("HYPERNODES_BENCH_FULL", "") not in ("", "0")
 WARM_ROUNDS = 3
+CHAIN_NODES = 10
+LARGE_ROWS = 100_000
 PEER_SECONDS = float(os.environ.get("HYPERNODES_BENCH_PEER_SECONDS", "20"))
-PEER_STEPS = {"joblib": 1_000, "diskcache": 5_000, "hypernodes": 250}
-TARGETS = {"stores/s": Target(300e3, True, "stores/s"), "hits/s": Target(1e6, True, "hits/s")}
+PEER_STEPS = {
+    "joblib": 1_000,
+    "diskcache": 5_000,
+    "hypernodes": 250,
+    "hamilton": 20,
+    "pipefunc": 1_000,
+}
+FLOOR = Target(1.5, at_least=False)
+
+
+def rate(bound: float, unit: str) -> Target:
+    return Target(bound, True, unit)
 
 
 @dataclass
@@ -24,11 +40,18 @@ class Filled:
     name: str
     rows: int
     path: Path
+    nodes: int = 1
+    stores_target: Target | None = None
+    hits_target: Target | None = None
     stores: list[float] = field(default_factory=list)
     hits: list[float] = field(default_factory=list)
 
+    @property
+    def is_peer(self) -> bool:
+        return self.name in PEER_STEPS
+
     def worker(self) -> Worker:
-        return Worker("cache_workers", self.name, peer=self.name != "ours")
+        return Worker("cache_workers", self.name, peer=self.is_peer)
 
 
 @contextmanager
@@ -42,6 +65,52 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def our_caches(folder: Path) -> list[Filled]:
+    """What is measured of ours; the first is what the peers are compared with."""
+    caches = [
+        Filled(
+            "ours",
+            MILLION,
+            folder / "million",
+            stores_target=rate(300e3, "stores/s"),
+            hits_target=rate(2e6, "hits/s"),
+        ),
+        Filled("ours, two cores", MILLION, folder / "two-cores"),
+        Filled(
+            "ours, 10 nodes",
+            MILLION,
+            folder / "chain",
+            nodes=CHAIN_NODES,
+            stores_target=rate(300e3, "stores/s"),
+            hits_target=rate(1e6, "hits/s"),
+        ),
+        Filled("ours, 4 KiB", LARGE_ROWS, folder / "large"),
+        Filled(
+            "ours, synced",
+            MILLION,
+            folder / "synced",
+            stores_target=None if FULL else rate(100e3, "stores/s"),
+        ),
+    ]
+    if FULL:
+        caches += [
+            Filled(
+                "ours",
+                10 * MILLION,
+                folder / "ten-million",
+                stores_target=rate(300e3, "stores/s"),
+                hits_target=rate(1e6, "hits/s"),
+            ),
+            Filled(
+                "ours, synced",
+                10 * MILLION,
+                folder / "ten-million-synced",
+                stores_target=rate(100e3, "stores/s"),
+            ),
+        ]
+    return caches
+
+
 def fill(cache: Filled, step: int, budget: float) -> None:
     """A cold run in a new process into an empty folder; the cache stays for `read_all`."""
     progress(f"cold: {cache.name}, up to {cache.rows:,} rows")
@@ -49,18 +118,20 @@ def fill(cache: Filled, step: int, budget: float) -> None:
     with cache.worker() as worker:
         done = worker.ask("fill", path=str(cache.path), rows=cache.rows, step=step, budget=budget)
     cache.rows = done["rows"]
-    cache.stores.append(done["rows"] / done["seconds"])
+    cache.stores.append(cache.nodes * done["rows"] / done["seconds"])
 
 
 def fill_all(folder: Path) -> list[Filled]:
-    """Ours, a peer, ours, a peer, ...; a peer gets as many rows as it finishes in its time."""
-    ours = [Filled("ours", rows, folder / f"ours-{rows}") for rows in OURS_ROWS]
-    peers = []
-    for peer, step in PEER_STEPS.items():
-        for cache in ours:
+    """Ours of a million ints again between any two others; a peer gets the rows that it finishes
+    in its time."""
+    ours = our_caches(folder)
+    peers = [Filled(name, MILLION, folder / name) for name in PEER_STEPS]
+    for cache in [*ours[1:], *peers]:
+        fill(ours[0], step=ours[0].rows, budget=1e9)
+        if cache.is_peer:
+            fill(cache, step=PEER_STEPS[cache.name], budget=PEER_SECONDS)
+        else:
             fill(cache, step=cache.rows, budget=1e9)
-        peers.append(Filled(peer, MAIN_ROWS, folder / peer))
-        fill(peers[-1], step=step, budget=PEER_SECONDS)
     return ours + peers
 
 
@@ -75,37 +146,52 @@ def read_all(caches: list[Filled]) -> None:
             for i, (worker, cache) in enumerate(zip(workers, caches, strict=True))
         }
         for cache, taken in zip(caches, interleave(measures, WARM_ROUNDS).values(), strict=True):
-            cache.hits = [cache.rows / seconds for seconds in taken]
+            cache.hits = [cache.nodes * cache.rows / seconds for seconds in taken]
 
 
-def table(caches: list[Filled], unit: str) -> list[Row]:
-    """Ours at its sizes, then the peers with how many times slower they are."""
-    rates = [cache.stores if unit == "stores/s" else cache.hits for cache in caches]
-    reference = max(rates[len(OURS_ROWS) - 1])
-    rows = []
-    for i, (cache, samples) in enumerate(zip(caches, rates, strict=True)):
-        best = max(samples)
-        is_peer = i >= len(OURS_ROWS)
-        rows.append(
-            Row(
-                f"{unit.removesuffix('/s')}: {cache.name}",
-                best,
-                unit,
-                reference / best if is_peer else best,
-                "slower than ours" if is_peer else "",
-                TARGETS[unit] if cache.name == "ours" and cache.rows == MAIN_ROWS else None,
-                f"{cache.rows:,} rows",
-                samples,
-            )
-        )
-    return rows
+def large_floor() -> dict[str, float]:
+    """The least seconds that hashing and copying the rows of 4 KiB takes, warm and cold."""
+    with Worker("cache_workers", "ours, 4 KiB") as worker:
+        taken = [worker.ask("floor", rows=LARGE_ROWS) for _ in range(WARM_ROUNDS)]
+    return {case: min(floor[case] for floor in taken) for case in ("warm", "cold")}
+
+
+def line(cache: Filled, unit: str, reference: float, floors: dict[str, float]) -> Row:
+    """A cache's stores or hits; a peer with how many times slower it is."""
+    stores = unit == "stores/s"
+    samples = cache.stores if stores else cache.hits
+    best = max(samples)
+    compared, against = best, ""
+    target = cache.stores_target if stores else cache.hits_target
+    if cache.is_peer:
+        compared, against = reference / best, "slower than ours"
+    elif cache.name == "ours, 4 KiB":
+        compared = cache.rows / best / floors["cold" if stores else "warm"]
+        against, target = "of SHA-256 and copy", FLOOR
+    elif cache.name == "ours, two cores":
+        compared, against = best / reference, "of one core"
+    size = f"{cache.rows:,} rows" + (f" of {cache.nodes} nodes" if cache.nodes > 1 else "")
+    name = f"{unit.removesuffix('/s')}: {cache.name}"
+    return Row(name, best, unit, compared, against, target, size, samples)
+
+
+def growth(caches: list[Filled]) -> Row:
+    """How much longer a look-up takes among ten times as many."""
+    small, large = (max(c.hits) for c in caches if c.name == "ours")
+    bound = Target(4.0, at_least=False)
+    against = f"of {MILLION:,} rows"
+    return Row("a hit among ten million", 1e9 / large, "ns", small / large, against, bound)
 
 
 def main() -> None:
     with scratch() as folder:
         caches = fill_all(folder)
         read_all(caches)
-    report("cache", table(caches, "stores/s") + table(caches, "hits/s"))
+        floors = large_floor()
+    rows = []
+    for unit, reference in (("stores/s", max(caches[0].stores)), ("hits/s", max(caches[0].hits))):
+        rows += [line(cache, unit, reference, floors) for cache in caches]
+    report("cache", rows + ([growth(caches)] if FULL else []))
 
 
 if __name__ == "__main__":

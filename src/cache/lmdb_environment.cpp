@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -318,6 +319,16 @@ LmdbEnvironment::Health LmdbEnvironment::health() const {
     return Health::kReplaced;
   }
   return Health::kSound;
+}
+
+LmdbEnvironment::Health LmdbEnvironment::recent_health() const {
+  constexpr std::int64_t kTrust = 1'000'000;
+  const std::int64_t now =
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
+  if (now < sound_until_.load(std::memory_order_relaxed)) return Health::kSound;
+  const Health found = health();
+  if (found == Health::kSound) sound_until_.store(now + kTrust, std::memory_order_relaxed);
+  return found;
 }
 
 bool LmdbEnvironment::is_damaged(std::string* reason) {

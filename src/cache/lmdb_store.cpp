@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "cache/ascending_cursor.hpp"
 #include "cache/key_order.hpp"
 #include "cache/record.hpp"
 #include "cache/record_trees.hpp"
@@ -44,6 +45,7 @@ constexpr std::uint64_t kTouchShare = 4;
 constexpr std::uint64_t kRecordShare = 2;
 constexpr std::size_t kMostTouches = std::size_t{1} << 20;
 constexpr std::size_t kTouchesAtOnce = 4096;
+constexpr std::size_t kAhead = 8;  // keys fetched into the processor's cache before they are needed
 
 /// A reader-preferring shared_mutex would let a stream of readers keep the map from growing.
 class FairSharedMutex {
@@ -265,7 +267,9 @@ bool LmdbStore::transact(Access access, std::uint64_t bytes, const Work& work) {
   Opened& mine = opened();
   for (int tries = 0; tries < kMaxAttempts; ++tries) {
     std::uint64_t generation = 0;
-    const int error = attempt(mine, access, work, &generation);
+    // One that fails is made again without trust.
+    const Access checked = tries > 0 && access == Access::kReadOne ? Access::kRead : access;
+    const int error = attempt(mine, checked, work, &generation);
     if (error == MDB_SUCCESS) {
       mine.forget_told();
       return true;
@@ -289,7 +293,8 @@ int LmdbStore::attempt(Opened& opened, Access access, const Work& work, std::uin
   LmdbEnvironment& environment = *opened.environment;
   const bool refused = access == Access::kWrite && environment.read_only();
   if (refused && !environment.may_write()) return kReadOnly;
-  switch (environment.health()) {
+  const bool trusting = access == Access::kReadOne;
+  switch (trusting ? environment.recent_health() : environment.health()) {
     case LmdbEnvironment::Health::kReplaced:
       return kReplaced;
     case LmdbEnvironment::Health::kShort:
@@ -299,7 +304,7 @@ int LmdbStore::attempt(Opened& opened, Access access, const Work& work, std::uin
   }
   if (refused) return kClosed;  // it could be written to if it were opened now
   LmdbTransaction transaction;
-  const int error = transaction.begin(environment.get(), access == Access::kRead ? MDB_RDONLY : 0);
+  const int error = transaction.begin(environment.get(), access == Access::kWrite ? 0 : MDB_RDONLY);
   return error == MDB_SUCCESS ? work(transaction, environment) : error;
 }
 
@@ -389,7 +394,8 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
   std::size_t done = 0;  // survives a second attempt: no key is visited twice
   std::size_t hits = 0, expired = 0;
   std::vector<Touch> touches;
-  transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+  const Access access = keys.size() == 1 ? Access::kReadOne : Access::kRead;
+  transact(access, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
     if (!environment.has_trees()) return MDB_SUCCESS;
     std::uint64_t touch_before = 0;
     int error = MDB_SUCCESS;
@@ -398,13 +404,13 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
       error = trees.for_reading();
       touch_before = trees.clock() - std::min(trees.clock(), bounds.max_bytes / kTouchShare);
     }
-    LmdbCursor cursor;
+    AscendingCursor cursor;
     if (error == MDB_SUCCESS) error = cursor.open(transaction.get(), environment.trees().records);
     for (; error == MDB_SUCCESS && done < order.size(); ++done) {
+      if (done + kAhead < order.size()) __builtin_prefetch(&keys[order[done + kAhead]]);
       const Digest& wanted = keys[order[done]];
-      MDB_val key = to_val(wanted);
       MDB_val data{};
-      error = mdb_cursor_get(cursor.get(), &key, &data, MDB_SET);
+      error = cursor.find(wanted, &data);
       if (error == MDB_NOTFOUND) {
         error = MDB_SUCCESS;
         continue;

@@ -76,7 +76,7 @@ class LmdbStore {
  private:
   struct Opened;
   struct Scan;
-  enum class Access { kRead, kWrite };
+  enum class Access { kReadOne, kRead, kWrite };
   enum class Sync { kNow, kAtFlush, kWhenever };
   static Sync sync_of(Durability durability) {
     return durability == Durability::kCommit ? Sync::kNow : Sync::kAtFlush;

@@ -60,9 +60,10 @@ struct Batch {
   const Graph& graph;
   const Selection& selection;
   std::int64_t rows;
-  std::int64_t first_row = 0;  ///< Number of row 0 in the map.
-  std::vector<Lane> lanes;     ///< By slot.
-  Arena payloads;              ///< What hits in the lanes point to.
+  std::int64_t first_row = 0;    ///< Number of row 0 in the map.
+  std::vector<Lane> lanes;       ///< By slot.
+  Arena payloads;                ///< What hits in the lanes point to.
+  std::int64_t value_bytes = 0;  ///< Of encoded results in the lanes, so far as is known.
 };
 
 /// Runs what `batch.selection` needs: digests rows, looks them up, runs the misses, stores them,

@@ -77,7 +77,8 @@ void Lane::start(const Type& type, std::int64_t rows) {
 
 void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest, State state) {
   states_[at(row)] = state;
-  set_digest(row, digest);
+  if (digests_.empty()) digests_.assign(states_.size(), kUnknown);
+  digests_[at(row)] = digest;
   if (payloads_.empty()) {
     if (payload.empty()) return;
     payloads_.resize(states_.size());

@@ -73,9 +73,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     state.looked_up.assign(at(batch_.rows), false);
   }
   detail::RecycledVector<std::int64_t> wanted;
-  detail::RecycledVector<Digest> keys;
   wanted.reserve(rows.size());
-  keys.reserve(rows.size());
   std::vector<EncodedOutput> outputs;
   for (const std::int64_t row : rows) {
     if (!make_key(state, row)) continue;
@@ -85,16 +83,21 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!waiting) waiting = held_->find(key);
     if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
     wanted.push_back(row);
-    keys.push_back(key);
   }
-  if (keys.empty()) return;
+  if (wanted.empty()) return;
 
+  // The store visits in any order: each array that a visit reads is a cache miss.
+  const bool all = wanted.size() == state.keys.size();
+  detail::RecycledVector<Digest> some;
+  if (!all) {
+    some.reserve(wanted.size());
+    for (const std::int64_t row : wanted) some.push_back(state.keys[at(row)]);
+  }
+  const std::span<const Digest> keys{all ? state.keys : some};
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    // Not the row's own copy of the key: the store has just read this one.
-    if (!take_record(state, wanted[index], keys[index], record, outputs)) {
-      context_.count_damaged();
-    }
+    const std::int64_t row = all ? static_cast<std::int64_t>(index) : wanted[index];
+    if (!take_record(state, row, keys[index], record, outputs)) context_.count_damaged();
   });
   context_.check(*frame_.cache);
 }
@@ -116,6 +119,7 @@ bool Execution::take_record(StepState& state, std::int64_t row, const Digest& ke
     if (!Lane::holds(found.digest, found.payload)) {
       // The store's bytes live during the visit only.
       payload = plain ? batch_.payloads.keep(found.payload) : found.payload;
+      batch_.value_bytes += static_cast<std::int64_t>(payload.size());
     }
     output_lane(state, i).set_hit(row, payload, found.digest,
                                   found.pickled ? Lane::State::kPickled : Lane::State::kHit);
@@ -173,6 +177,9 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
                       std::int64_t nanoseconds) {
   if (!keyed(state, row) || trust_ == Trust::kDrop) return;
   if (doubts_rows_ && has_changed(state, row)) return;
+  for (const EncodedOutput& output : outputs) {
+    batch_.value_bytes += static_cast<std::int64_t>(output.payload.size());
+  }
   const Digest& key = state.keys[at(row)];
   const auto append = [&](std::string& out) {
     append_outputs(key, static_cast<std::uint64_t>(nanoseconds), outputs, out, secret_);

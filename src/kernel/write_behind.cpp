@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/write_behind.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "values/object_runtime.hpp"
@@ -32,7 +33,7 @@ std::optional<std::string_view> WriteBehind::find(const Digest& key) const {
 }
 
 void WriteBehind::commit_if_due() {
-  if (!keys_.empty() && std::chrono::steady_clock::now() - oldest_ > kAge) commit();
+  if (!keys_.empty() && std::chrono::steady_clock::now() - oldest_ > age_) commit();
 }
 
 void WriteBehind::commit() {
@@ -44,10 +45,13 @@ void WriteBehind::commit() {
     records.push_back(std::string_view(bytes_).substr(begin, end - begin));
     begin = end;
   }
+  const auto start = std::chrono::steady_clock::now();
   {
     const detail::Suspended others_may_run;
     cache_.put_many(keys_, records);
   }
+  const auto taken = std::chrono::steady_clock::now() - start;
+  age_ = std::max<std::chrono::steady_clock::duration>(kAge, kShare * taken);
   // At once: the next that succeeds makes a cache forget it.
   if (std::string warning = cache_.warning(); !warning.empty()) warning_ = std::move(warning);
   keys_.clear();

@@ -41,9 +41,14 @@ class WriteBehind {
  private:
   void added(const Digest& key);
 
-  static constexpr std::size_t kRecords = 100'000;
+  // Keys are scattered over a node's pages, so that a commit to a large store writes most of them
+  // again: the more records share one, the better. These bound what waits here to about 100 MB.
+  static constexpr std::size_t kRecords = 400'000;
   static constexpr std::size_t kBytes = 32U << 20U;
+  // What a killed process loses: half a second of work, or while commits take long, eight times as
+  // much as the last one took.
   static constexpr std::chrono::milliseconds kAge{500};
+  static constexpr int kShare = 8;
 
   Cache& cache_;
   std::string bytes_;
@@ -51,6 +56,7 @@ class WriteBehind {
   std::vector<Digest> keys_;
   KeyTable index_;
   std::chrono::steady_clock::time_point oldest_;
+  std::chrono::steady_clock::duration age_ = kAge;  ///< How old the oldest record may get.
   std::string warning_;
 };
 
