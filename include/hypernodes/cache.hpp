@@ -17,6 +17,7 @@
 namespace hypernodes {
 
 namespace detail {
+class InFlight;
 class PickleKey;
 }  // namespace detail
 
@@ -65,6 +66,9 @@ class Cache {
   /// use the cache itself.
   using Visitor = std::function<void(std::size_t index, std::string_view record)>;
 
+  Cache();
+  Cache(const Cache&) = default;
+  Cache& operator=(const Cache&) = default;
   virtual ~Cache() = default;
 
   /// Calls `visit` once for each key that is present, in any order.
@@ -107,6 +111,14 @@ class Cache {
   /// What signs the records of objects that only pickle can encode; null (the default): this cache
   /// keeps no such results.
   virtual detail::PickleKey* pickle_key() { return nullptr; }
+
+  /// What this process's runs are computing for this cache, so that each result is computed once:
+  /// the others wait. By default copies of a cache share it; a cache that is one of several handles
+  /// on the same store returns the store's.
+  virtual detail::InFlight& in_flight() { return *in_flight_; }
+
+ private:
+  std::shared_ptr<detail::InFlight> in_flight_;
 };
 
 /// How hard a DiskCache tries to survive a power loss. A killed process loses nothing that was put
@@ -143,6 +155,7 @@ class DiskCache final : public Cache {
   void flush() override;
   std::string warning() const override;
   detail::PickleKey* pickle_key() override;
+  detail::InFlight& in_flight() override;
 
   const std::filesystem::path& directory() const;
   const DiskCacheOptions& options() const;

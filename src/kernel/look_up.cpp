@@ -71,6 +71,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   if (state.keys.empty()) {
     state.keys.assign(at(batch_.rows), Lane::kUnknown);
     state.looked_up.assign(at(batch_.rows), false);
+    state.commits = writes_->commits_of_others();
   }
   detail::RecycledVector<std::int64_t> wanted;
   detail::RecycledVector<Digest> keys;
@@ -81,18 +82,24 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!make_key(state, row)) continue;
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
-    auto waiting = writes_->find(key);
-    if (!waiting) waiting = held_->find(key);
-    if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
+    if (writes_->find(key, record_)) {
+      if (take_record(state, row, key, record_, outputs)) continue;
+    } else if (const auto held = held_->find(key)) {
+      if (take_record(state, row, key, *held, outputs)) continue;
+    }
     wanted.push_back(row);
     keys.push_back(key);
   }
-  if (keys.empty()) return;
+  if (!keys.empty()) look_in_store(state, wanted, keys);
+}
 
+void Execution::look_in_store(StepState& state, std::span<const std::int64_t> rows,
+                              std::span<const Digest> keys) {
+  std::vector<EncodedOutput> outputs;
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
     // Not the row's own copy of the key: the store has just read this one.
-    if (!take_record(state, wanted[index], keys[index], record, outputs)) {
+    if (!take_record(state, rows[index], keys[index], record, outputs)) {
       context_.count_damaged();
     }
   });
@@ -182,6 +189,7 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
     held_->add(key, std::move(record));
   } else {
     writes_->add(key, append);
+    claims_->published(key);
   }
   if (state.in_turn) state.computed.insert(key, row);
 }
