@@ -18,6 +18,7 @@
 namespace hypernodes {
 
 namespace detail {
+class InFlight;
 class PickleKey;
 }  // namespace detail
 
@@ -66,6 +67,9 @@ class Cache {
   /// use the cache itself.
   using Visitor = std::function<void(std::size_t index, std::string_view record)>;
 
+  Cache();
+  Cache(const Cache&) = default;
+  Cache& operator=(const Cache&) = default;
   virtual ~Cache() = default;
 
   /// Calls `visit` once for each key that is present, in any order.
@@ -109,6 +113,14 @@ class Cache {
   /// What signs the records of objects that only pickle can encode; null (the default): this cache
   /// keeps no such results.
   virtual detail::PickleKey* pickle_key() { return nullptr; }
+
+  /// What this process's runs are computing for this cache, so that each result is computed once:
+  /// the others wait. By default copies of a cache share it; a cache that is one of several handles
+  /// on the same store returns the store's.
+  virtual detail::InFlight& in_flight() { return *in_flight_; }
+
+ private:
+  std::shared_ptr<detail::InFlight> in_flight_;
 };
 
 /// How hard a DiskCache tries to survive a power loss. A killed process loses nothing that was put
@@ -159,6 +171,7 @@ class DiskCache final : public Cache {
   std::string note(std::string_view name) override;
   void put_note(std::string_view name, std::string_view text) override;
   detail::PickleKey* pickle_key() override;
+  detail::InFlight& in_flight() override;
 
   const std::filesystem::path& directory() const;
   const DiskCacheOptions& options() const;

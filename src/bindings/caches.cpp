@@ -6,6 +6,8 @@
 #include <nanobind/stl/string.h>
 
 #include <chrono>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -14,6 +16,7 @@
 #include "bindings/object_codec.hpp"
 #include "bindings/object_pickle.hpp"
 #include "bindings/to_python.hpp"
+#include "cache/in_flight.hpp"
 #include "cache/pickle_key.hpp"
 #include "cache/record.hpp"
 #include "hypernodes/error.hpp"
@@ -198,13 +201,26 @@ detail::PickleKey& process_key() {
   return *key;
 }
 
+/// The table of a cache written in Python: each run makes a PythonCache of its own. REQUIRES: the
+/// lock.
+std::shared_ptr<detail::InFlight> table_of(nb::handle cache) {
+  // An address belongs to one object for as long as a PythonCache, and so a table, is about it.
+  static auto* const tables = new std::map<void*, std::weak_ptr<detail::InFlight>>;
+  std::erase_if(*tables, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<detail::InFlight>& known = (*tables)[cache.ptr()];
+  std::shared_ptr<detail::InFlight> table = known.lock();
+  if (table == nullptr) known = table = std::make_shared<detail::InFlight>();
+  return table;
+}
+
 /// A cache written in Python: one entry for each node result, its value the Python value; several
 /// outputs are a tuple of a type of their own. What it raises makes it an empty cache.
 class PythonCache final : public Cache {
  public:
   explicit PythonCache(nb::handle cache)
       : cache_(object_value(cache.ptr())),
-        several_(object_value(package_attribute("cache", "_Outputs").ptr())) {}
+        several_(object_value(package_attribute("cache", "_Outputs").ptr())),
+        table_(table_of(cache)) {}
 
   void get_many(std::span<const Digest> keys, const Visitor& visit) override {
     const Locked lock;
@@ -256,6 +272,7 @@ class PythonCache final : public Cache {
   }
 
   detail::PickleKey* pickle_key() override { return &process_key(); }
+  detail::InFlight& in_flight() override { return *table_; }
 
   nb::object object() const { return to_python(cache_); }
 
@@ -275,6 +292,7 @@ class PythonCache final : public Cache {
   }
 
   Value cache_, several_;
+  const std::shared_ptr<detail::InFlight> table_;  // goes before the object
   mutable std::mutex mutex_;
   std::string warning_;
 };

@@ -30,8 +30,7 @@ daft::Launch launch(nb::handle options) {
     const Locked lock;
     static const char* const kModule = "hypernodes.integrations.daft.query";
     nb::module_::import_(kModule).attr("collect")(job.number(), job->rows(), job->foreign(),
-                                                  job->divisible(), str_of(job->label()),
-                                                  to_python(held));
+                                                  str_of(job->label()), to_python(held));
   };
 }
 

@@ -82,6 +82,12 @@ void* suspend() noexcept {
 
 void restore(void* token) noexcept { PyEval_RestoreThread(static_cast<PyThreadState*>(token)); }
 
+void check_signals() {
+  if (!usable()) return;
+  const Locked lock;
+  check(PyErr_CheckSignals());
+}
+
 bool encode(void* object, bool canonical, std::string& out, bool* unordered) {
   const Locked lock;
   return encode_object(static_cast<PyObject*>(object), canonical, out, unordered);
@@ -128,6 +134,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .repr = repr,
     .suspend = suspend,
     .restore = restore,
+    .check_signals = check_signals,
 };
 
 }  // namespace

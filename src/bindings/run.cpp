@@ -186,11 +186,6 @@ void add_note(nb::handle exception, const nb::object& note) {
   }
 }
 
-void check_signals() {
-  const Locked lock;
-  check(PyErr_CheckSignals());
-}
-
 }  // namespace
 
 void raise_failure(const Failure& failure) {
@@ -241,7 +236,7 @@ nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
     const CurrentRun current(session.state());
     const Order order = sequential_order(*graph.graph(), plan->selection, *session.context());
     const auto failure = map_batches(*graph.graph(), plan->selection, fitted, *session.context(),
-                                     order, &pieces, check_signals);
+                                     order, &pieces, detail::object_runtime()->check_signals);
     if (failure) raise_failure(*failure);
     session.warn();
   }

@@ -95,7 +95,6 @@ std::shared_ptr<BatchExecutor> spread_executor(Spread spread) {
 void bind_spread(nb::module_& module) {
   nb::class_<RowJob>(module, "RowJob")
       .def_prop_ro("rows", &RowJob::rows)
-      .def_prop_ro("divisible", &RowJob::divisible)
       .def_prop_ro("whole_batch", &RowJob::whole_batch)
       .def("run_rows", run_rows, nb::arg("first"), nb::arg("count"));
   module.def(

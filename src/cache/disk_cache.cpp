@@ -97,6 +97,8 @@ std::string DiskCache::warning() const { return environment_->store->warning(); 
 
 detail::PickleKey* DiskCache::pickle_key() { return environment_->key.get(); }
 
+detail::InFlight& DiskCache::in_flight() { return environment_->store->in_flight(); }
+
 const fs::path& DiskCache::directory() const { return environment_->store->directory(); }
 
 const DiskCacheOptions& DiskCache::options() const { return environment_->options; }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "cache/in_flight.hpp"
 #include "cache/lmdb_environment.hpp"
 #include "hypernodes/cache.hpp"
 #include "hypernodes/digest.hpp"
@@ -72,6 +73,7 @@ class LmdbStore {
   std::string warning();
   const std::filesystem::path& directory() const { return directory_; }
   std::uint64_t map_bytes();
+  detail::InFlight& in_flight() { return in_flight_; }
 
  private:
   struct Opened;
@@ -114,6 +116,7 @@ class LmdbStore {
 
   const std::filesystem::path directory_;
   const LmdbLimits limits_;
+  detail::InFlight in_flight_;
   std::uint64_t owners_ = 0;  // of shared_ptrs made from this object; guarded by the registry
   std::atomic<Opened*> opened_{nullptr};
 };

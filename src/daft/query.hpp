@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "cache/in_flight.hpp"
 #include "engine/row_job.hpp"
 #include "hypernodes/column.hpp"
 
@@ -28,6 +29,9 @@ class InsideQuery {
   static bool now();
   /// Waits until no thread is inside any more. False if that takes longer than `limit`.
   static bool wait_for_all(std::chrono::milliseconds limit);
+
+ private:
+  detail::Pooled pooled_;
 };
 
 /// A job where Daft's threads find it, by its number, while its query runs.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <utility>
 
+#include "cache/in_flight.hpp"
 #include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
 #include "values/object_runtime.hpp"
@@ -50,6 +51,7 @@ RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInp
       rows_(inputs_.plan.rows),
       first_row_(first_row),
       frame_(std::move(frame)),
+      engaged_(detail::Engaged::now()),
       limit_(rows_) {
   foreign_ = is_foreign(*graph_, selection_.steps);
   for (const auto& input : inputs_.constants)
@@ -103,6 +105,8 @@ void RowJob::run_blocks(std::int64_t first, std::int64_t count) {
 
 void RowJob::run_block(std::int64_t first, std::int64_t count) {
   const std::shared_ptr<void> entered = enter_ ? enter_() : nullptr;
+  std::optional<detail::Engaged> engaged;
+  if (engaged_) engaged.emplace();
   Batch batch(*graph_, selection_, count);
   batch.first_row = first;
   set_inputs(batch, inputs_);

@@ -47,8 +47,6 @@ class RowJob {
   RunContext& context() const { return *context_; }
   /// Whether a node or a value can only be opened with Python: its lock is needed then.
   bool foreign() const { return foreign_; }
-  /// Whether distant rows may run at once without computing anything twice.
-  bool divisible() const { return frame_.map && frame_.cache == nullptr; }
   /// Whether some node wants all rows in one call: each part is one.
   bool whole_batch() const { return graph_->has_whole_batch(); }
   /// The names of the nodes, for people.
@@ -90,6 +88,7 @@ class RowJob {
   const std::int64_t rows_;
   const std::int64_t first_row_;
   const Frame frame_;
+  const bool engaged_;  ///< Whoever waits for the job is, so its threads must be, too.
   bool foreign_ = false;
 
   std::mutex mutex_;

@@ -51,12 +51,13 @@ bool Execution::changes(const StepState& state, std::span<const Value* const> ar
          });
 }
 
-bool Execution::runs_in_turn(StepState& state) {
+bool Execution::runs_in_turn(const StepState& state) const {
   const Node::Definition& definition = state.node().definition();
-  if (!definition.foreign || definition.nested != nullptr || definition.body->waits() ||
-      takes_whole_batch(state)) {
-    return false;
-  }
+  return definition.foreign && definition.nested == nullptr && !definition.body->waits() &&
+         !takes_whole_batch(state);
+}
+
+bool Execution::inputs_may_change(StepState& state) {
   for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
     if (input_lane(state, i).may_change()) return true;
   }
@@ -66,17 +67,28 @@ bool Execution::runs_in_turn(StepState& state) {
 std::optional<Failure> Execution::run_in_turn(StepState& state, Rows* ran) {
   state.in_turn = true;
   ran->clear();
-  for (std::int64_t row = 0; row < limit_; ++row) {
-    if (!needs_run(state, row)) continue;
-    if (std::optional<Failure> failure = run_one(state, row)) {
+  std::optional<Failure> failure;
+  Rows later;
+  const auto run = [&](std::int64_t row, bool waits) {
+    const Turn now = turn(state, row, waits);
+    if (now == Turn::kLater) later.push_back(row);
+    if (now != Turn::kRun) return;
+    std::optional<Failure> failed = run_one(state, row);
+    give_back();
+    if (failed) {
       limit_ = std::min(limit_, row);
-      return failure;
+      failure = std::move(failed);
+      return;
     }
     ran->push_back(row);
     held_->release_if_due(context_);
     writes_->commit_if_due();
-  }
-  return std::nullopt;
+  };
+  // Calls that may change what other rows read keep their order.
+  const bool waits = inputs_may_change(state);
+  for (std::int64_t row = 0; row < limit_; ++row) run(row, waits);
+  for (std::size_t i = 0; i < later.size() && later[i] < limit_; ++i) run(later[i], true);
+  return failure;
 }
 
 void Execution::judge(StepState& state, std::uint64_t before, bool alone, bool rows) {

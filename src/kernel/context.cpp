@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cache/in_flight.hpp"
 #include "values/object_runtime.hpp"
 
 namespace hypernodes {
@@ -14,6 +15,7 @@ void RunContext::emit(const Callbacks& callbacks, const Event& event) {
     const detail::Suspended others_may_run;
     lock.lock();
   }
+  const detail::Engaged others_wait_for_delivery;
   for (const auto& callback : callbacks) callback->on_event(event);
 }
 

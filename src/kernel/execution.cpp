@@ -40,6 +40,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     Session::Store& store = session.store(*frame.cache);
     writes_ = &store.writes;
     held_ = &store.held;
+    claims_.emplace(writes_->in_flight());
   }
   steps_.reserve(batch.selection.steps.size());
   for (const int index : batch.selection.steps) {
@@ -90,6 +91,7 @@ std::optional<Failure> Execution::run() {
   start_lanes();
   if (batch_.graph.has_whole_batch()) find_varying();
   std::optional<Failure> failure = order_ == Order::kRows ? run_rows() : run_nodes();
+  give_back();
   finish_counts();
   return failure;
 }

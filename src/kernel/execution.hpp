@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "cache/in_flight.hpp"
+#include "cache/key_table.hpp"
 #include "kernel/execute.hpp"
 #include "kernel/held_records.hpp"
-#include "kernel/key_table.hpp"
 #include "kernel/node_record.hpp"
 #include "kernel/write_behind.hpp"
 
@@ -70,7 +71,8 @@ class Execution {
     bool in_turn = false;                 ///< `computed` has what store() was given.
     detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
-    KeyTable computed;  ///< Key to the row that has, or will have, its result.
+    std::uint64_t commits = 0;  ///< WriteBehind::commits_of_others() before the first look-up.
+    KeyTable computed;          ///< Key to the row that has, or will have, its result.
     std::int64_t ran = 0, cached = 0, nanoseconds = 0;
 
     const Node& node() const { return step->node; }
@@ -91,10 +93,33 @@ class Execution {
   /// The lane of an input, or one with its default; unset if it has neither.
   Lane& input_lane(StepState& state, std::size_t input);
   void look_up(StepState& state, const Rows& rows);
+  /// `rows` are those of `keys`; empty if these are the keys of all rows.
+  void look_in_store(StepState& state, std::span<const std::int64_t> rows,
+                     std::span<const Digest> keys);
   /// Makes the outputs of `row` hits of the `record` found under its `key`. False if it is damaged.
   bool take_record(StepState& state, std::int64_t row, const Digest& key, std::string_view record,
                    std::vector<EncodedOutput>& outputs);
   bool take_computed(StepState& state, std::int64_t row);
+
+  // What several threads need at once is computed by one of them (cache/in_flight.hpp).
+  /// What is to be done for a row now.
+  enum class Turn : std::uint8_t {
+    kRun,    ///< Nobody has its result: run it, then give_back().
+    kTaken,  ///< Its result is there.
+    kLater,  ///< Another thread runs it.
+  };
+  /// Looks, and claims the row's result if it is not there. With `waits` it is never kLater.
+  Turn turn(StepState& state, std::int64_t row, bool waits = true);
+  /// For a row that the cache did not have at this count of commits_of_others().
+  Turn claim(StepState& state, std::int64_t row, std::uint64_t commits, bool waits);
+  /// Leaves in `rows` those to run now, and adds those that other threads run to `later`.
+  void claim_rows(StepState& state, Rows& rows, Rows& later);
+  /// Takes, or runs, rows that other threads had in work; adds those it ran to `ran`.
+  std::optional<Failure> run_later(StepState& state, const Rows& later, Rows& ran);
+  /// Ends the claims: what is not stored by now will not be.
+  void give_back() {
+    if (claims_) claims_->release();
+  }
 
   // Values that nodes of another runtime change in place.
   /// Whether keys that were made ahead may not be those of the inputs any more.
@@ -105,8 +130,11 @@ class Execution {
   void forget(StepState& state, std::int64_t row);
   /// Whether calls of a node with these arguments may change them, for a cache to see.
   bool changes(const StepState& state, std::span<const Value* const> arguments) const;
-  /// Whether the rows of a node must run one by one, each under a key made right before.
-  bool runs_in_turn(StepState& state);
+  /// Whether the rows of a node run one by one, each looked at right before: its calls may change
+  /// inputs, and so keys, or take long and need the results of other rows.
+  bool runs_in_turn(const StepState& state) const;
+  /// Whether somebody may change an input of a node in place.
+  bool inputs_may_change(StepState& state);
   /// Runs what is missing of all rows, one by one, and notes which in `ran`.
   std::optional<Failure> run_in_turn(StepState& state, Rows* ran);
   /// What may be done with records of calls that began at `before`; `alone` if no other call can
@@ -119,8 +147,6 @@ class Execution {
 
   // One row.
   std::optional<Failure> run_one(StepState& state, std::int64_t row);
-  /// Whether neither cache nor an equal row has a node's result; looks.
-  bool needs_run(StepState& state, std::int64_t row);
   /// Runs step `first`, whose calls wait, together with all later ones that could run now.
   std::optional<Failure> run_waiting(std::size_t first, std::int64_t row);
   bool is_ready(const StepState& state, std::int64_t row);
@@ -202,6 +228,7 @@ class Execution {
   const Order order_;
   WriteBehind* writes_ = nullptr;  ///< Null: no cache.
   HeldRecords* held_ = nullptr;
+  std::optional<detail::InFlight::Claims> claims_;  ///< Set with a cache.
   /// Of the calls that ended last: their records are stored, wait for a check, or are given up.
   enum class Trust : std::uint8_t { kSure, kHold, kDrop };
   Trust trust_ = Trust::kSure;
@@ -213,6 +240,7 @@ class Execution {
   std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;
+  std::string record_;       ///< One from another thread.
   std::string_view secret_;  ///< By which pickled results are written; empty before the first.
   std::vector<EncodedOutput> encoded_;
 };

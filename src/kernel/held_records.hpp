@@ -9,10 +9,10 @@
 #include <string_view>
 #include <vector>
 
+#include "cache/key_table.hpp"
 #include "hypernodes/digest.hpp"
 #include "hypernodes/value.hpp"
 #include "kernel/context.hpp"
-#include "kernel/key_table.hpp"
 #include "kernel/write_behind.hpp"
 
 namespace hypernodes {

@@ -71,6 +71,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   if (state.keys.empty()) {
     state.keys.assign(at(batch_.rows), Lane::kUnknown);
     state.looked_up.assign(at(batch_.rows), false);
+    state.commits = writes_->commits_of_others();
   }
   detail::RecycledVector<std::int64_t> wanted;
   wanted.reserve(rows.size());
@@ -79,24 +80,32 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     if (!make_key(state, row)) continue;
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
-    auto waiting = writes_->find(key);
-    if (!waiting) waiting = held_->find(key);
-    if (waiting && take_record(state, row, key, *waiting, outputs)) continue;
+    if (writes_->find(key, record_)) {
+      if (take_record(state, row, key, record_, outputs)) continue;
+    } else if (const auto held = held_->find(key)) {
+      if (take_record(state, row, key, *held, outputs)) continue;
+    }
     wanted.push_back(row);
   }
   if (wanted.empty()) return;
 
-  // The store visits in any order: each array that a visit reads is a cache miss.
-  const bool all = wanted.size() == state.keys.size();
-  detail::RecycledVector<Digest> some;
-  if (!all) {
-    some.reserve(wanted.size());
-    for (const std::int64_t row : wanted) some.push_back(state.keys[at(row)]);
+  if (wanted.size() == state.keys.size()) {
+    look_in_store(state, {}, state.keys);
+    return;
   }
-  const std::span<const Digest> keys{all ? state.keys : some};
+  detail::RecycledVector<Digest> some;
+  some.reserve(wanted.size());
+  for (const std::int64_t row : wanted) some.push_back(state.keys[at(row)]);
+  look_in_store(state, wanted, some);
+}
+
+void Execution::look_in_store(StepState& state, std::span<const std::int64_t> rows,
+                              std::span<const Digest> keys) {
+  std::vector<EncodedOutput> outputs;
   const detail::Suspended others_may_run;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    const std::int64_t row = all ? static_cast<std::int64_t>(index) : wanted[index];
+    // The store visits in any order: each array that a visit reads is a cache miss.
+    const std::int64_t row = rows.empty() ? static_cast<std::int64_t>(index) : rows[index];
     if (!take_record(state, row, keys[index], record, outputs)) context_.count_damaged();
   });
   context_.check(*frame_.cache);
@@ -190,6 +199,7 @@ void Execution::store(StepState& state, std::int64_t row, std::span<EncodedOutpu
     held_->add(key, std::move(record));
   } else {
     writes_->add(key, append);
+    claims_->published(key);
   }
   if (state.in_turn) state.computed.insert(key, row);
 }

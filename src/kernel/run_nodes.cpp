@@ -43,13 +43,18 @@ std::optional<Failure> Execution::run_nodes() {
       }
       rows = std::move(misses);
     }
+    Rows later;  // other threads have them in work
+    if (!plain && !in_turn) claim_rows(state, rows, later);
     std::optional<Failure> failed;
     const bool any = plain ? limit_ > 0 : !rows.empty();
     if (in_turn) {
       failed = run_in_turn(state, &rows);
     } else if (any) {
       failed = run_many(state, rows, plain);
+      give_back();
     }
+    if (failed) failure = std::move(failed);
+    failed = run_later(state, later, rows);
     if (failed) failure = std::move(failed);
     Rows alone;  // their twin's result could not be kept
     for (const std::int64_t row : again) {

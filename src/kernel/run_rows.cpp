@@ -25,7 +25,7 @@ std::optional<Failure> Execution::run_rows() {
     for (std::size_t index = 0; index < steps_.size(); ++index) {
       if (ran_[index]) continue;  // it was started together with an earlier one
       StepState& state = steps_[index];
-      if (!needs_run(state, row)) {
+      if (turn(state, row) != Turn::kRun) {
         tell_cached(state, row);
         continue;
       }
@@ -41,6 +41,7 @@ std::optional<Failure> Execution::run_rows() {
       if (failure) return failure;
       ran_[index] = true;
       if (writes_ == nullptr) continue;
+      give_back();
       held_->release_if_due(context_);
       writes_->commit_if_due();
     }
@@ -49,17 +50,22 @@ std::optional<Failure> Execution::run_rows() {
   return std::nullopt;
 }
 
-bool Execution::needs_run(StepState& state, std::int64_t row) {
+Execution::Turn Execution::turn(StepState& state, std::int64_t row, bool waits) {
   const Lane& first = output_lane(state, 0);
   if (state.keys_of && !state.looked_up.empty() && state.looked_up[at(row)] &&
       may_be_stale(state)) {
     look_up_again(state, row);
   }
-  if (first.state(row) != Lane::State::kEmpty) return false;
-  if (!state.keys_of) return true;
-  if (state.looked_up.empty() || !state.looked_up[at(row)]) look_up(state, {row});
+  if (first.state(row) != Lane::State::kEmpty) return Turn::kTaken;
+  if (!state.keys_of) return Turn::kRun;
+  std::uint64_t commits = state.commits;
+  if (state.looked_up.empty() || !state.looked_up[at(row)]) {
+    commits = writes_->commits_of_others();
+    look_up(state, {row});
+  }
   if (first.state(row) == Lane::State::kEmpty) take_computed(state, row);
-  return first.state(row) == Lane::State::kEmpty;
+  if (first.state(row) != Lane::State::kEmpty) return Turn::kTaken;
+  return claim(state, row, commits, waits);
 }
 
 std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
@@ -141,7 +147,8 @@ std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t ro
     if (definition.nested != nullptr || !definition.body->waits()) continue;
     const NodeBody& other = *definition.body;
     if (typeid(other) != typeid(body) || !is_ready(state, row)) continue;
-    if (index != first && !needs_run(state, row)) continue;  // told when its turn comes
+    // What is there already is told when its turn comes; for others nobody waits here.
+    if (index != first && turn(state, row, /*waits=*/false) != Turn::kRun) continue;
     Call& call = group.emplace_back();
     call.state = &state;
     call.scratch.resize(state.step->inputs.size());

@@ -18,18 +18,11 @@ WriteBehind::~WriteBehind() {
 
 void WriteBehind::added(const Digest& key) {
   if (keys_.empty()) oldest_ = std::chrono::steady_clock::now();
-  ends_.push_back(bytes_.size());
-  index_.set(key, static_cast<std::int64_t>(keys_.size()));
   keys_.push_back(key);
-  if (keys_.size() >= kRecords || bytes_.size() >= kBytes) commit();
-}
-
-std::optional<std::string_view> WriteBehind::find(const Digest& key) const {
-  const std::int64_t found = index_.find(key);
-  if (found < 0) return std::nullopt;
-  const auto index = static_cast<std::size_t>(found);
-  const std::size_t begin = index == 0 ? 0 : ends_[index - 1];
-  return std::string_view(bytes_).substr(begin, ends_[index] - begin);
+  records_.push_back(bytes_.keep(scratch_));
+  size_ += scratch_.size();
+  in_flight_.publish(key, this, records_.back());
+  if (keys_.size() >= kRecords || size_ >= kBytes) commit();
 }
 
 void WriteBehind::commit_if_due() {
@@ -38,26 +31,28 @@ void WriteBehind::commit_if_due() {
 
 void WriteBehind::commit() {
   if (keys_.empty()) return;
-  std::vector<std::string_view> records;
-  records.reserve(keys_.size());
-  std::size_t begin = 0;
-  for (const std::size_t end : ends_) {
-    records.push_back(std::string_view(bytes_).substr(begin, end - begin));
-    begin = end;
-  }
+  /// Also if the cache throws: nobody may be pointed to bytes that go.
+  struct Forget {
+    WriteBehind& writes;
+    ~Forget() {
+      writes.in_flight_.forget(writes.keys_, &writes);
+      ++writes.commits_;
+      writes.keys_.clear();
+      writes.records_.clear();
+      writes.bytes_ = Arena();
+      writes.size_ = 0;
+    }
+  };
+  const Forget forget{*this};
   const auto start = std::chrono::steady_clock::now();
   {
     const detail::Suspended others_may_run;
-    cache_.put_many(keys_, records);
+    cache_.put_many(keys_, records_);
   }
   const auto taken = std::chrono::steady_clock::now() - start;
   age_ = std::max<std::chrono::steady_clock::duration>(kAge, kShare * taken);
   // At once: the next that succeeds makes a cache forget it.
   if (std::string warning = cache_.warning(); !warning.empty()) warning_ = std::move(warning);
-  keys_.clear();
-  ends_.clear();
-  bytes_.clear();
-  index_.clear();
 }
 
 }  // namespace hypernodes

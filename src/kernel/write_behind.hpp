@@ -3,35 +3,40 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cache/in_flight.hpp"
 #include "hypernodes/cache.hpp"
 #include "hypernodes/digest.hpp"
-#include "kernel/key_table.hpp"
+#include "kernel/arena.hpp"
 
 namespace hypernodes {
 
 /// Records on their way to a cache: gathered, and committed when they are many, large or old, so
-/// that a killed process loses little. Look-ups see them at once. Threads: one.
+/// that a killed process loses little. Look-ups see them at once, those of other threads, too, by
+/// the cache's table of what is in flight. Threads: one.
 class WriteBehind {
  public:
-  explicit WriteBehind(Cache& cache) : cache_(cache) {}
+  explicit WriteBehind(Cache& cache) : cache_(cache), in_flight_(cache.in_flight()) {}
   ~WriteBehind();
   WriteBehind(const WriteBehind&) = delete;
   WriteBehind& operator=(const WriteBehind&) = delete;
 
   Cache& cache() { return cache_; }
+  detail::InFlight& in_flight() { return in_flight_; }
   /// `append` writes the record to the end of the string it is given.
   template <typename Append>
   void add(const Digest& key, Append&& append) {
-    append(bytes_);
+    scratch_.clear();
+    append(scratch_);
     added(key);
   }
-  /// The record of `key` if it waits here. Valid until the next add or commit.
-  std::optional<std::string_view> find(const Digest& key) const;
+  /// Copies the record of `key` if it waits here, or in another thread. False if it does not.
+  bool find(const Digest& key, std::string& record) { return in_flight_.find(key, record); }
+  /// Changes when other threads have committed what was found nowhere before.
+  std::uint64_t commits_of_others() { return in_flight_.forgotten() - commits_; }
   /// Commits what is old enough; call between rows.
   void commit_if_due();
   void commit();
@@ -51,10 +56,13 @@ class WriteBehind {
   static constexpr int kShare = 8;
 
   Cache& cache_;
-  std::string bytes_;
-  std::vector<std::size_t> ends_;
+  detail::InFlight& in_flight_;
+  std::string scratch_;
+  Arena bytes_;  ///< Not one string: other threads read records while it grows.
+  std::size_t size_ = 0;
   std::vector<Digest> keys_;
-  KeyTable index_;
+  std::vector<std::string_view> records_;
+  std::uint64_t commits_ = 0;
   std::chrono::steady_clock::time_point oldest_;
   std::chrono::steady_clock::duration age_ = kAge;  ///< How old the oldest record may get.
   std::string warning_;

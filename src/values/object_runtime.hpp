@@ -42,6 +42,8 @@ struct ObjectRuntime {
   /// operation; the result goes back to restore().
   void* (*suspend)() noexcept;
   void (*restore)(void* token) noexcept;
+  /// Runs the handlers of signals that came, if this is the thread for that. Throws: what they do.
+  void (*check_signals)();
 };
 
 /// Installed once, before any object exists; null in a program without such a runtime.

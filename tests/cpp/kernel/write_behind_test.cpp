@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -19,6 +20,11 @@ void add(WriteBehind& writes, int number, const std::string& record) {
   writes.add(key(number), [&](std::string& out) { out += record; });
 }
 
+std::optional<std::string> find(WriteBehind& writes, int number) {
+  std::string record;
+  return writes.find(key(number), record) ? std::optional(record) : std::nullopt;
+}
+
 TEST(WriteBehindTest, RecordsAreFoundBeforeTheyAreCommitted) {
   MemoryCache cache;
   WriteBehind writes(cache);
@@ -26,10 +32,10 @@ TEST(WriteBehindTest, RecordsAreFoundBeforeTheyAreCommitted) {
   add(writes, 2, "");
   add(writes, 3, "three");
   EXPECT_EQ(cache.size(), 0U);
-  EXPECT_EQ(writes.find(key(1)), "one");
-  EXPECT_EQ(writes.find(key(2)), "");
-  EXPECT_EQ(writes.find(key(3)), "three");
-  EXPECT_EQ(writes.find(key(4)), std::nullopt);
+  EXPECT_EQ(find(writes, 1), "one");
+  EXPECT_EQ(find(writes, 2), "");
+  EXPECT_EQ(find(writes, 3), "three");
+  EXPECT_EQ(find(writes, 4), std::nullopt);
 }
 
 TEST(WriteBehindTest, CommitStoresAllAtOnceAndForgets) {
@@ -41,9 +47,9 @@ TEST(WriteBehindTest, CommitStoresAllAtOnceAndForgets) {
   writes.commit();
   EXPECT_EQ(cache.puts, (std::vector<std::size_t>{2}));
   EXPECT_EQ(cache.records().at(key(2)), "two");
-  EXPECT_EQ(writes.find(key(1)), std::nullopt);
+  EXPECT_EQ(find(writes, 1), std::nullopt);
   add(writes, 3, "three");
-  EXPECT_EQ(writes.find(key(3)), "three");
+  EXPECT_EQ(find(writes, 3), "three");
 }
 
 TEST(WriteBehindTest, LaterRecordOfAKeyReplacesTheEarlier) {
@@ -52,8 +58,8 @@ TEST(WriteBehindTest, LaterRecordOfAKeyReplacesTheEarlier) {
   add(writes, 1, "old");
   add(writes, 2, "other");
   add(writes, 1, "new");
-  EXPECT_EQ(writes.find(key(1)), "new");
-  EXPECT_EQ(writes.find(key(2)), "other");
+  EXPECT_EQ(find(writes, 1), "new");
+  EXPECT_EQ(find(writes, 2), "other");
   writes.commit();
   EXPECT_EQ(cache.records().at(key(1)), "new");
 }
@@ -66,7 +72,7 @@ TEST(WriteBehindTest, ManyRecordsAreCommittedByThemselves) {
     add(writes, i, "r");
   }
   EXPECT_EQ(cache.puts, (std::vector<std::size_t>{400'000}));
-  EXPECT_EQ(writes.find(key(0)), std::nullopt);
+  EXPECT_EQ(find(writes, 0), std::nullopt);
 }
 
 TEST(WriteBehindTest, LargeRecordsAreCommittedByThemselves) {

@@ -126,8 +126,9 @@ def test_ranges_of_rows_are_the_tasks(tasks: list[int], tmp_path: Path) -> None:
     pipeline.map({"x": range(1000)}, "x", engine=DaskEngine(npartitions=7))
     pipeline.map({"x": range(3)}, "x", engine=DaskEngine(npartitions=7))
     pipeline.map({"x": []}, "x", engine=DaskEngine(npartitions=7))
-    pipeline.with_cache(DiskCache(tmp_path)).map({"x": range(9)}, "x", engine=DaskEngine())
-    assert tasks == [1, 7, 3, 1]
+    cached = pipeline.with_cache(DiskCache(tmp_path))
+    cached.map({"x": range(9)}, "x", engine=DaskEngine(npartitions=7))
+    assert tasks == [1, 7, 3, 7]
 
 
 def test_more_tasks_for_nodes_that_wait(tasks: list[int]) -> None:

@@ -61,8 +61,8 @@ class DaftEngine(NativeEngine):
                   each run or map. What goes there must pickle.
                 - gpus: how many GPUs Daft reserves for each thread or process.
 
-                With a cache, the rows of a map run one after another, in one process: equal rows
-                are computed once.
+                With a cache, threads compute equal rows once; processes may each compute one
+                that they need at the same time.
             cache: Where results of pipelines are kept that have no cache of their own.
             callbacks: Who is told of what happens in pipelines that have no callbacks.
 

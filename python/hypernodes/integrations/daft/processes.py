@@ -37,8 +37,7 @@ def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
         job.run_rows(0, job.rows)
         return
     daft = extension.load()
-    # Parts of others run one after another: equal rows are computed once.
-    processes = _processes(options) if job.divisible else 1
+    processes = _processes(options)
     rows = remote.RemoteJob(pipeline, job)
     parts = [rows.part(first, count) for first, count in _ranges(job, options, processes)]
     names = ("items", "first", "count")
@@ -58,7 +57,7 @@ def _processes(options: Options) -> int:
 
 def _ranges(job: _core.RowJob, options: Options, processes: int) -> list[tuple[int, int]]:
     """The first row and the number of rows of each part."""
-    parts = processes * _PARTS_PER_PROCESS if job.divisible else 1
+    parts = processes * _PARTS_PER_PROCESS
     if options.batch_size is not None:
         parts = max(parts, -(-job.rows // options.batch_size))
     parts = min(parts, job.rows)

@@ -29,7 +29,6 @@ def collect(
     number: int,
     rows: int,
     foreign: bool,
-    divisible: bool,
     label: str,
     options: Options | None = None,
 ) -> None:
@@ -39,7 +38,6 @@ def collect(
         number: The job's.
         rows: How many rows it has.
         foreign: Whether they need Python: Daft then calls a batch UDF, else a native function.
-        divisible: Whether distant rows may run at the same time.
         label: What the column is called in Daft's plan.
         options: How Daft runs them; None leaves that to it.
     """
@@ -51,20 +49,20 @@ def collect(
             fix="use Daft's native runner, or choose another before the pipeline is put into one",
         )
     if options is not None:
-        _collect_with(options, number, rows, foreign, divisible, label)
+        _collect_with(options, number, rows, foreign, label)
         return
     # Other sizes are left to the garbage collector together with their tickets.
-    source = _source_of_one(number) if rows == 1 else _source(number, rows, divisible)
+    source = _source_of_one(number) if rows == 1 else _source(number, rows)
     source.select(_expression(foreign, label)).collect()
 
 
 @functools.lru_cache(maxsize=_KEPT_SOURCES)
 def _source_of_one(number: int) -> Any:  # noqa: ANN401 (Daft is imported when it is needed)
-    return _source(number, 1, False)
+    return _source(number, 1)
 
 
-def _source(number: int, rows: int, divisible: bool) -> Any:  # noqa: ANN401
-    return _parts(number, rows, min(_cores(), rows // _PART_ROWS) if divisible else 1)
+def _source(number: int, rows: int) -> Any:  # noqa: ANN401
+    return _parts(number, rows, min(_cores(), rows // _PART_ROWS))
 
 
 def _cores() -> int:
@@ -116,19 +114,16 @@ def _redeem(tickets: Any) -> Any:  # noqa: ANN401
 _turns: dict[int, threading.Semaphore] = {}
 
 
-def _collect_with(
-    options: Options, number: int, rows: int, foreign: bool, divisible: bool, label: str
-) -> None:
+def _collect_with(options: Options, number: int, rows: int, foreign: bool, label: str) -> None:
     daft = extension.load()
-    # Rows of others run one after another: equal ones are computed once.
-    most = options.most_at_once if divisible else 1
+    most = options.most_at_once
     udf = daft.func.batch(
         return_dtype=daft.DataType.int64(), batch_size=options.batch_size, gpus=options.gpus
     )(_redeem_in_turn)
-    if divisible and options.max_workers is not None:
+    if options.max_workers is not None:
         source = _parts(number, rows, min(options.max_workers, rows))
     else:
-        source = _source(number, rows, divisible)
+        source = _source(number, rows)
     if most is not None:
         _turns[number] = threading.Semaphore(most)
     try:

@@ -39,7 +39,8 @@ class DaskEngine(NativeEngine):
 
     Answers, errors and cache entries are those of the sequential engine, events have the same
     counts. Rows run on several threads or processes at once, so nodes must be able to. With a
-    cache, a map is one task: equal rows are computed once.
+    cache, threads compute equal rows once; processes may each compute one that they need at the
+    same time.
 
     >>> from hypernodes import Pipeline, node
     >>> @node(output_name="doubled")
@@ -165,7 +166,7 @@ class DaskEngine(NativeEngine):
         """The first row and the number of rows of each task."""
         # A node that wants whole batches is called once for each part.
         parts = self.npartitions or (1 if job.whole_batch else workers * _PARTS_PER_WORKER)
-        parts = min(parts, job.rows) if job.divisible else 1
+        parts = min(parts, job.rows)
         cuts = [job.rows * i // parts for i in range(parts + 1)]
         return [(cuts[i], cuts[i + 1] - cuts[i]) for i in range(parts)]
 

@@ -36,6 +36,23 @@ class KeyTable {
     if (!insert(key, number).second) entries_[slot(key)].number = number;
   }
 
+  /// Forgets `key`, if it is there.
+  void erase(const Digest& key) {
+    if (size_ == 0) return;
+    const std::size_t mask = entries_.size() - 1;
+    std::size_t hole = slot(key);
+    if (entries_[hole].number < 0) return;
+    // Those behind it move up, unless the place that their own key asks for lies behind the hole.
+    for (std::size_t at = (hole + 1) & mask; entries_[at].number >= 0; at = (at + 1) & mask) {
+      const std::size_t wanted = DigestHash()(entries_[at].key) & mask;
+      if (((at - wanted) & mask) < ((at - hole) & mask)) continue;
+      entries_[hole] = entries_[at];
+      hole = at;
+    }
+    entries_[hole].number = -1;
+    --size_;
+  }
+
   /// Makes room for this many keys. Cost: O(keys).
   void reserve(std::size_t keys) {
     if (keys * 2 > entries_.size()) rehash(std::bit_ceil(keys * 2));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "kernel/key_table.hpp"
+#include "cache/key_table.hpp"
 
 #include <gtest/gtest.h>
 
@@ -55,19 +55,34 @@ TEST(KeyTableTest, ReserveKeepsWhatIsThere) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(table.find(key(i)), i);
 }
 
+TEST(KeyTableTest, ErasedKeysLeaveTheOthersWhereTheyAreFound) {
+  KeyTable table;
+  table.erase(key(1));
+  for (int i = 0; i < 500; ++i) table.insert(key(i), i);
+  for (int i = 0; i < 500; i += 2) table.erase(key(i));
+  table.erase(key(0));
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(table.find(key(i)), i % 2 == 0 ? -1 : i);
+  for (int i = 1; i < 500; i += 2) table.erase(key(i));
+  EXPECT_TRUE(table.empty());
+}
+
 TEST(KeyTableTest, AgreesWithAMap) {
   std::mt19937 random(1);
   KeyTable table;
   std::map<Digest, std::int64_t> model;
   for (std::int64_t i = 0; i < 20'000; ++i) {
     const Digest some = key(static_cast<int>(random() % 3000));
-    switch (random() % 3) {
+    switch (random() % 4) {
       case 0:
         EXPECT_EQ(table.insert(some, i).second, model.emplace(some, i).second);
         break;
       case 1:
         table.set(some, i);
         model[some] = i;
+        break;
+      case 2:
+        table.erase(some);
+        model.erase(some);
         break;
       default: {
         const auto found = model.find(some);
