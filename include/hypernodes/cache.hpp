@@ -142,6 +142,9 @@ class DiskCache final : public Cache {
   void clear() override;
   void flush() override;
   std::string warning() const override;
+  void clear_nodes(std::span<const NodePrefix> nodes) override;
+  std::string note(std::string_view name) override;
+  void put_note(std::string_view name, std::string_view text) override;
   detail::PickleKey* pickle_key() override;
 
   const std::filesystem::path& directory() const;

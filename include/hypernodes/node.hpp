@@ -90,6 +90,15 @@ class NodeBody {
 
 class NestedPipeline;
 
+/// A part of what a node's code is made of. Parts of one kind and name whose texts differ are what
+/// Pipeline::explain says has changed.
+struct CodePart {
+  std::string kind;  ///< As in messages: `function`, `helper`, `global`, `library`, ...
+  std::string name;
+  std::string text;  ///< A digest; of a library and the like its version.
+};
+using CodeParts = std::vector<CodePart>;
+
 /// A typed function with named inputs and outputs: the unit of a pipeline. Made by
 /// hypernodes::node, Library or Pipeline::as_node. A cheap handle to an immutable definition.
 class Node {
@@ -109,6 +118,8 @@ class Node {
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call: run_whole_batch.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+    /// What `code` was made of; asked for when results of new code are stored. None if empty.
+    std::function<CodeParts()> code_parts = nullptr;
   };
 
   explicit Node(Definition definition)

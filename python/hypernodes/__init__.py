@@ -11,6 +11,7 @@ from .cache import DiskCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
 from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
+from .explanation import Explanation, NodeExplanation, RowExplanation
 from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
 from .pipeline import Pipeline
@@ -32,14 +33,17 @@ __all__ = [
     "DiskCache",
     "DualNode",
     "ExecutionError",
+    "Explanation",
     "GraphvizTheme",
     "HyperNode",
     "HyperNodesError",
     "Library",
     "Node",
+    "NodeExplanation",
     "Pipeline",
     "PipelineCallback",
     "PipelineNode",
+    "RowExplanation",
     "SeqEngine",
     "SequentialEngine",
     "load",

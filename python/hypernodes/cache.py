@@ -133,9 +133,12 @@ class DiskCache(Cache):
         """Says whether there is a value under `signature`."""
         return self._store.has(signature)
 
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._store.clear()
+    def clear(self, node: str | None = None) -> None:
+        """Forgets everything, or the results of all nodes of one name."""
+        if node is None:
+            self._store.clear()
+        else:
+            _core.forget_node(self, node)
 
     def __len__(self) -> int:
         """The number of entries."""

@@ -44,6 +44,16 @@ void DiskCache::put_many(std::span<const Digest> keys, std::span<const std::stri
 
 void DiskCache::clear() { environment_->store->clear(environment_->options.durability); }
 
+void DiskCache::clear_nodes(std::span<const NodePrefix> nodes) {
+  environment_->store->clear_nodes(nodes, environment_->options.durability);
+}
+
+std::string DiskCache::note(std::string_view name) { return environment_->store->note(name); }
+
+void DiskCache::put_note(std::string_view name, std::string_view text) {
+  environment_->store->put_note(name, text, environment_->options.durability);
+}
+
 void DiskCache::flush() { environment_->store->flush(); }
 
 std::string DiskCache::warning() const { return environment_->store->warning(); }

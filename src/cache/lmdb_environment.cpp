@@ -25,6 +25,7 @@ constexpr const char* kDataName = "records.mdb";
 constexpr const char* kLockName = "records.mdb-lock";
 constexpr const char* kBootName = "records.mdb.boot";
 constexpr const char* kTreeName = "records";
+constexpr const char* kNotesName = "notes";
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr int kMaxSetAside = 8;
@@ -244,19 +245,24 @@ int LmdbEnvironment::open_file(std::uint64_t used_bytes, std::uint64_t file_byte
 }
 
 int LmdbEnvironment::open_records() {
+  const int error = open_tree(kTreeName, &records_, &has_records_);
+  return error == MDB_SUCCESS ? open_tree(kNotesName, &notes_, &has_notes_) : error;
+}
+
+int LmdbEnvironment::open_tree(const char* name, MDB_dbi* tree, bool* there) {
   LmdbTransaction read;
   int error = read.begin(env_, MDB_RDONLY);
-  if (error == MDB_SUCCESS) error = mdb_dbi_open(read.get(), kTreeName, 0, &records_);
-  has_records_ = error == MDB_SUCCESS;
+  if (error == MDB_SUCCESS) error = mdb_dbi_open(read.get(), name, 0, tree);
+  *there = error == MDB_SUCCESS;
   if (error == MDB_SUCCESS) return read.commit();
   if (error != MDB_NOTFOUND) return error;
   if (read_only_) return MDB_SUCCESS;
   read.abort();
   LmdbTransaction write;
   error = write.begin(env_, 0);
-  if (error == MDB_SUCCESS) error = mdb_dbi_open(write.get(), kTreeName, MDB_CREATE, &records_);
+  if (error == MDB_SUCCESS) error = mdb_dbi_open(write.get(), name, MDB_CREATE, tree);
   if (error == MDB_SUCCESS) error = write.commit();
-  has_records_ = error == MDB_SUCCESS;
+  *there = error == MDB_SUCCESS;
   return error;
 }
 

@@ -40,6 +40,9 @@ class LmdbEnvironment {
 
   MDB_env* get() const { return env_; }
   MDB_dbi records() const { return records_; }
+  /// A few facts about nodes, by name. REQUIRES: has_notes().
+  MDB_dbi notes() const { return notes_; }
+  bool has_notes() const { return has_notes_; }
   /// False in a read-only store that nobody has written to.
   bool has_records() const { return has_records_; }
   bool read_only() const { return read_only_; }
@@ -77,13 +80,15 @@ class LmdbEnvironment {
   LmdbEnvironment(std::filesystem::path directory, const LmdbLimits& limits);
   int open_file(std::uint64_t used_bytes, std::uint64_t file_bytes, unsigned flags);
   int open_records();
+  int open_tree(const char* name, MDB_dbi* tree, bool* there);
 
   std::filesystem::path directory_;
   LmdbLimits limits_;
   std::string data_path_, lock_path_;
   MDB_env* env_ = nullptr;
-  MDB_dbi records_{};
+  MDB_dbi records_{}, notes_{};
   bool has_records_ = false;
+  bool has_notes_ = false;
   bool read_only_ = false;
   bool locking_ = true;
   std::uint64_t map_bytes_{};

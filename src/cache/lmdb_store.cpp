@@ -419,9 +419,53 @@ void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::stri
 
 void LmdbStore::clear(Durability durability) {
   transact(Access::kWrite, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
-    const int error = mdb_drop(transaction.get(), environment.records(), 0);
+    int error = mdb_drop(transaction.get(), environment.records(), 0);
+    if (error == MDB_SUCCESS) error = mdb_drop(transaction.get(), environment.notes(), 0);
     return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
   });
+}
+
+void LmdbStore::clear_nodes(std::span<const NodePrefix> nodes, Durability durability) {
+  transact(Access::kWrite, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+    Cursor cursor;
+    int error = cursor.open(transaction.get(), environment.records());
+    for (std::size_t i = 0; error == MDB_SUCCESS && i < nodes.size(); ++i) {
+      const NodePrefix& node = nodes[i];
+      while (error == MDB_SUCCESS) {
+        MDB_val key{node.size(), const_cast<std::uint8_t*>(node.data())};
+        MDB_val data{};
+        error = mdb_cursor_get(cursor.get(), &key, &data, MDB_SET_RANGE);
+        if (error != MDB_SUCCESS || std::memcmp(key.mv_data, node.data(), node.size()) != 0) break;
+        error = mdb_cursor_del(cursor.get(), 0);
+      }
+      if (error == MDB_NOTFOUND) error = MDB_SUCCESS;
+    }
+    cursor.close();
+    return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
+  });
+}
+
+std::string LmdbStore::note(std::string_view name) {
+  std::string text;
+  transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+    if (!environment.has_notes()) return MDB_SUCCESS;
+    MDB_val key = to_val(name);
+    MDB_val data{};
+    const int error = mdb_get(transaction.get(), environment.notes(), &key, &data);
+    if (error == MDB_SUCCESS) text.assign(static_cast<const char*>(data.mv_data), data.mv_size);
+    return error == MDB_NOTFOUND ? MDB_SUCCESS : error;
+  });
+  return text;
+}
+
+void LmdbStore::put_note(std::string_view name, std::string_view text, Durability durability) {
+  transact(Access::kWrite, text.size() + kNodeOverhead,
+           [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+             MDB_val key = to_val(name);
+             MDB_val data = to_val(text);
+             const int error = mdb_put(transaction.get(), environment.notes(), &key, &data, 0);
+             return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
+           });
 }
 
 void LmdbStore::flush() {

@@ -34,6 +34,9 @@ class LmdbStore {
   void put_many(std::span<const Digest> keys, std::span<const std::string_view> records,
                 Durability durability);
   void clear(Durability durability);
+  void clear_nodes(std::span<const NodePrefix> nodes, Durability durability);
+  std::string note(std::string_view name);
+  void put_note(std::string_view name, std::string_view text, Durability durability);
   void flush();
   std::uint64_t size();
 

@@ -79,6 +79,11 @@ Node Node::version(std::string_view version) const {
   for (const NodeOutput& output : definition.outputs) text += "\n" + output.type.name();
   definition.code = Digest::of_bytes(text);
   definition.has_identity = true;
+  CodeParts parts{{"version", "", std::string(version)}};
+  for (const NodeOutput& output : definition.outputs) {
+    parts.push_back({"type of output", output.name, output.type.name()});
+  }
+  definition.code_parts = [parts = std::move(parts)] { return parts; };
   return Node(std::move(definition));
 }
 
