@@ -107,6 +107,14 @@ class Cache {
   /// What signs the records of objects that only pickle can encode; null (the default): this cache
   /// keeps no such results.
   virtual detail::PickleKey* pickle_key() { return nullptr; }
+
+  /// Tells the caches of this process apart, those that are no more, too. Copies have the same.
+  std::uint64_t id() const { return id_; }
+
+ private:
+  static std::uint64_t next_id();
+
+  std::uint64_t id_ = next_id();
 };
 
 /// How hard a DiskCache tries to survive a power loss. A killed process loses nothing that was put

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -9,6 +10,11 @@
 namespace hypernodes {
 
 namespace fs = std::filesystem;
+
+std::uint64_t Cache::next_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
 
 /// What copies of a DiskCache share: the process's store and how this cache uses it.
 class DiskCache::Environment {

@@ -67,11 +67,6 @@ void RunContext::warn_unstored(const Node& node, const std::string& why) {
   warn("node '" + node.name() + "' is not cached: " + why);
 }
 
-bool RunContext::is_new_note(const std::string& note) {
-  const std::lock_guard lock(mutex_);
-  return notes_.insert(note).second;
-}
-
 Statistics RunContext::statistics() const {
   const std::lock_guard lock(mutex_);
   return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_};

@@ -63,9 +63,6 @@ class RunContext {
 
   Statistics statistics() const;
 
-  /// Whether this run sees a note about a node for the first time.
-  bool is_new_note(const std::string& note);
-
  private:
   std::shared_ptr<Cache> cache_;
   Callbacks callbacks_;
@@ -74,7 +71,6 @@ class RunContext {
   std::recursive_mutex delivery_;  ///< Recursive: a callback may run a pipeline of its own.
   std::map<std::string, NodeStatistics> nodes_;
   std::vector<std::string> warnings_;
-  std::set<std::string> notes_;
   std::atomic<std::int64_t> damaged_{0};
   std::atomic<std::uint64_t> changes_{1};
   std::atomic<int> changing_{0};

@@ -2,8 +2,12 @@
 #include "kernel/node_note.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cstring>
+#include <functional>
+#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include "kernel/code_parts.hpp"
@@ -89,6 +93,18 @@ NodeNote::Input take_input(codec::Reader& reader) {
   if (constant > 1) reader.fail();
   if (constant == 1) input.value = take_digest(reader);
   return input;
+}
+
+/// How often each node could have been noted in this process.
+struct Looked {
+  std::mutex mutex;
+  std::unordered_map<std::size_t, std::uint32_t> counts;
+};
+
+/// Never destroyed: nodes may run in threads that outlive the statics.
+Looked& looked_at() {
+  static Looked* const instance = new Looked;
+  return *instance;
 }
 
 }  // namespace
@@ -179,6 +195,22 @@ NodeNote note_of(Cache& cache, std::string_view node) {
   return NodeNote::parse(cache.note(name_of_note(node))).value_or(NodeNote());
 }
 
+bool is_note_due(const Cache& cache, const Node& node, const std::vector<bool>& constant) {
+  constexpr std::size_t kMost = 4096;
+  constexpr std::uint32_t kAlways = 4, kSeldom = 256;
+  std::size_t which = DigestHash()(node.definition().code);
+  for (const std::size_t part :
+       {static_cast<std::size_t>(cache.id()), std::hash<std::string>()(node.name()),
+        std::hash<std::vector<bool>>()(constant)}) {
+    which = which * 0x9E3779B97F4A7C15ULL + part;
+  }
+  Looked& looked = looked_at();
+  const std::lock_guard lock(looked.mutex);
+  if (looked.counts.size() >= kMost) looked.counts.clear();
+  const std::uint32_t count = ++looked.counts[which];
+  return count <= kAlways || std::has_single_bit(count) || count % kSeldom == 0;
+}
+
 void note_node(Cache& cache, const Node& node, std::vector<NodeNote::Input> inputs) {
   std::vector<std::string> outputs;
   for (const NodeOutput& output : node.outputs()) outputs.push_back(output.name);
@@ -227,6 +259,9 @@ void forget_node(Cache& cache, std::string_view node) {
   if (prefixes.empty()) return;
   cache.clear_nodes(prefixes);
   cache.put_note(name_of_note(node), {});
+  Looked& looked = looked_at();
+  const std::lock_guard lock(looked.mutex);
+  looked.counts.clear();  // so that what is computed now is noted
 }
 
 }  // namespace hypernodes

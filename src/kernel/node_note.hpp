@@ -55,6 +55,10 @@ struct NodeNote {
 /// The note of a node; an empty one if there is none, or it is damaged.
 NodeNote note_of(Cache& cache, std::string_view node);
 
+/// Whether a note should be looked at after a node was computed with these inputs `constant`. Often
+/// at first, then seldom: a loop of runs should not pay for it. Threads: safe.
+bool is_note_due(const Cache& cache, const Node& node, const std::vector<bool>& constant);
+
 /// Writes what was computed down, unless the note says so already. One input that differs from the
 /// note's is no reason to write: explain() finds what changed all the same.
 void note_node(Cache& cache, const Node& node, std::vector<NodeNote::Input> inputs);

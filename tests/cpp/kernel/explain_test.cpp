@@ -6,6 +6,7 @@
 #include <sstream>
 #include <string>
 
+#include "graph/graph.hpp"
 #include "hypernodes/explanation.hpp"
 #include "hypernodes/pipeline.hpp"
 #include "kernel/memory_cache.hpp"
@@ -200,6 +201,13 @@ TEST_F(Explain, ARunThatComputesNothingNotesNothing) {
   EXPECT_EQ(cache->notes_put, 5);  // now x varies
   EXPECT_FALSE(note_of(*cache, "scaled").entries[0].inputs[0].value);
   EXPECT_TRUE(note_of(*cache, "scaled").entries[0].inputs[1].value);
+}
+
+TEST_F(Explain, ALoopOfRunsNotesSeldom) {
+  const Pipeline pipeline = with_cache({node<scaled>("y", {"x", "k"})});
+  for (int i = 0; i < 1000; ++i) pipeline.run({{"x", i}, {"k", i}});
+  EXPECT_EQ(cache->size(), 1000);
+  EXPECT_LE(cache->notes_put, 20);
 }
 
 TEST_F(Explain, NodesAreForgottenByName) {
