@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "bindings/explain.hpp"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -30,11 +32,11 @@ std::string text_of_all(const Explanation& explanation) {
   return text.str();
 }
 
-/// The place of a row's answer, or None for a row that was not asked.
-nb::object answer_of(const NodeExplanation& node, std::int64_t row) {
+/// The place of a row's answer; nullopt for a row that was not asked.
+std::optional<std::int64_t> answer_of(const NodeExplanation& node, std::int64_t row) {
   const RowExplanation* const answer = node.row(row);
-  if (answer == nullptr) return nb::none();
-  return nb::int_(answer - node.answers.data());
+  if (answer == nullptr) return std::nullopt;
+  return answer - node.answers.data();
 }
 
 void forget(nb::handle cache, const std::string& node) {
@@ -59,20 +61,17 @@ Explanation explain_sequential(PythonGraph& graph, const nb::dict& inputs, nb::h
 
 void bind_explain(nb::module_& module) {
   nb::class_<RowExplanation>(module, "RowExplanation")
-      .def_prop_ro(
-          "status", [](const RowExplanation& self) { return str_of(name_of(self.status)); },
-          nb::sig("def status(self) -> str"))
-      .def_prop_ro(
-          "reason", [](const RowExplanation& self) { return str_of(name_of(self.reason)); },
-          nb::sig("def reason(self) -> str"))
+      .def_prop_ro("status",
+                   [](const RowExplanation& self) { return std::string(name_of(self.status)); })
+      .def_prop_ro("reason",
+                   [](const RowExplanation& self) { return std::string(name_of(self.reason)); })
       .def_ro("changed", &RowExplanation::changed)
       .def_ro("detail", &RowExplanation::detail);
   nb::class_<NodeExplanation>(module, "NodeExplanation")
       .def_ro("node", &NodeExplanation::node)
       .def_ro("answers", &NodeExplanation::answers)
       .def_ro("counts", &NodeExplanation::counts)
-      .def("answer_of", answer_of, nb::arg("row"),
-           nb::sig("def answer_of(self, row: int) -> int | None"))
+      .def("answer_of", answer_of, nb::arg("row"))
       .def(
           "answer_at",
           [](const NodeExplanation& self, std::size_t place) { return self.rows.at(place); },

@@ -156,9 +156,9 @@ TEST_F(Explain, SaysWhyNothingIsCached) {
                                         node("b", {"x"}, [by](std::int64_t x) { return x * by; }),
                                         node<last>("c", {"a"})});
   EXPECT_EQ(of(pipeline, {{"x", 4}}),
-            "twice  uncached  it always runs (cache=False)\n"
             "b      uncached  its code has no identity that survives the process; give it one with "
             "version\n"
+            "twice  uncached  it always runs (cache=False)\n"
             "last   waits     for twice");
   EXPECT_EQ(of(Pipeline({node<twice>("a", {"x"})}), {{"x", 4}}),
             "twice  uncached  there is no cache");
