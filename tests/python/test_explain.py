@@ -416,9 +416,7 @@ def test_reasons_not_to_be_cached(cache):
         "after": ("waits", "waits", "always"),
     }
     assert "its input 'thing' cannot be digested: " in explanation.nodes["of_objects"].detail
-    assert "in the global" in explanation.nodes["reads_a_stream"].detail or (
-        "in a closure" in explanation.nodes["reads_a_stream"].detail
-    )
+    assert "its code has no digest: " in explanation.nodes["reads_a_stream"].detail
     uncached = Pipeline([after]).explain({"a": 1})
     assert str(uncached) == "after  uncached  there is no cache"
 
@@ -554,16 +552,11 @@ def test_async_batch_and_stateful_nodes(cache):
     pipeline = Pipeline(nodes, cache=cache)
     inputs = {"a": [1, 2], "x": 1}
     first = pipeline.explain(inputs, map_over="a")
-    assert [each.status for each in first] == ["miss", "waits", "waits", "miss"] or (
-        sorted(each.status for each in first) == ["miss", "miss", "waits", "waits"]
-    )
+    assert sorted(each.status for each in first) == ["miss", "miss", "waits", "waits"]
     pipeline.map(inputs, map_over="a", output_name=["c", "e"])
-    second = pipeline.explain(inputs, map_over="a")
-    assert {each.name: each.status for each in second if each.name != "Model"} == {
-        "fetch": "hit",
-        "total": "hit",
-        "once": "hit",
-    } or second.nodes["total"].status == "hit"
+    second = {each.name: each.status for each in pipeline.explain(inputs, map_over="a")}
+    assert sorted(second.values()) == ["hit", "hit", "hit", "miss"]
+    assert second["fetch"] == second["total"] == "hit"
     other = Pipeline([Node(Model(2), "d")], cache=cache).explain({"c": 1})
     assert [each.reason for each in other] == ["never_computed"]
 
