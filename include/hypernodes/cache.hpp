@@ -119,7 +119,13 @@ class Cache {
   /// on the same store returns the store's.
   virtual detail::InFlight& in_flight() { return *in_flight_; }
 
+  /// Tells the caches of this process apart, those that are no more, too. Copies have the same.
+  std::uint64_t id() const { return id_; }
+
  private:
+  static std::uint64_t next_id();
+
+  std::uint64_t id_ = next_id();
   std::shared_ptr<detail::InFlight> in_flight_;
 };
 

@@ -11,6 +11,7 @@
 #include "hypernodes/engine.hpp"
 #include "hypernodes/error.hpp"
 #include "hypernodes/event.hpp"
+#include "hypernodes/explanation.hpp"
 #include "hypernodes/library.hpp"
 #include "hypernodes/map_plan.hpp"
 #include "hypernodes/node.hpp"

@@ -39,7 +39,7 @@ const Library& load_library(const std::filesystem::path& path);
 namespace detail {
 
 /// Grows with every change of what node libraries compile in from the headers.
-inline constexpr std::uint32_t kLibraryAbi = 1;
+inline constexpr std::uint32_t kLibraryAbi = 2;
 
 /// What a node library exports as `hypernodes_library`.
 struct LibraryEntry {

@@ -90,6 +90,15 @@ class NodeBody {
 
 class NestedPipeline;
 
+/// A part of what a node's code is made of. Parts of one kind and name whose texts differ are what
+/// Pipeline::explain says has changed.
+struct CodePart {
+  std::string kind;  ///< As in messages: `function`, `helper`, `global`, `library`, ...
+  std::string name;
+  std::string text;  ///< A digest; of a library and the like its version.
+};
+using CodeParts = std::vector<CodePart>;
+
 /// A typed function with named inputs and outputs: the unit of a pipeline. Made by
 /// hypernodes::node, Library or Pipeline::as_node. A cheap handle to an immutable definition.
 class Node {
@@ -112,6 +121,8 @@ class Node {
     std::optional<std::string> version =
         std::nullopt;           ///< What `code` stands for, if not the code.
     std::string known_as = {};  ///< The name that counts beside `version`; empty: the node's own.
+    /// What `code` was made of; asked for when results of new code are stored. None if empty.
+    std::function<CodeParts()> code_parts = nullptr;
   };
 
   explicit Node(Definition definition)

@@ -14,6 +14,7 @@
 #include "hypernodes/description.hpp"
 #include "hypernodes/engine.hpp"
 #include "hypernodes/event.hpp"
+#include "hypernodes/explanation.hpp"
 #include "hypernodes/node.hpp"
 
 namespace hypernodes {
@@ -64,6 +65,12 @@ class Pipeline {
   /// Throws: as run, with the row; PlanError for lists of unequal length.
   Columns map(std::initializer_list<Input> inputs, const MapOptions& options) const;
   Columns map(const Inputs& inputs, const MapOptions& options) const;
+
+  /// What a run, or map, would find in the cache, and why not: no node runs, nothing is stored.
+  /// Throws: as run and map do before any work starts.
+  /// Cost:   the look-ups of a warm run, and for what misses some more.
+  Explanation explain(const Inputs& inputs, const RunOptions& options = {}) const;
+  Explanation explain(const Inputs& inputs, const MapOptions& options) const;
 
   /// This pipeline as a node. Bound inputs stay bound; cache and callbacks, if set, are its own.
   /// Throws: DependencyError for an unknown name in `options`.

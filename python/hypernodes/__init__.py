@@ -10,6 +10,7 @@ from .cache import DiskCache, MemoryCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
 from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
+from .explanation import Explanation, NodeExplanation, RowExplanation
 from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
 from .pipeline import Pipeline
@@ -33,15 +34,18 @@ __all__ = [
     "DiskCache",
     "DualNode",
     "ExecutionError",
+    "Explanation",
     "GraphvizTheme",
     "HyperNode",
     "HyperNodesError",
     "Library",
     "MemoryCache",
     "Node",
+    "NodeExplanation",
     "Pipeline",
     "PipelineCallback",
     "PipelineNode",
+    "RowExplanation",
     "SeqEngine",
     "SequentialEngine",
     "load",

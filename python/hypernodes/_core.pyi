@@ -97,6 +97,7 @@ def python_node(
     asynchronous: bool,
     batch: Callable[..., list[list[Any]]] | None,
     no_identity: str = "",
+    code_parts: Callable[[], list[tuple[str, str, str]]] | None = None,
 ) -> Node: ...
 def nested_node(
     graph: Graph,
@@ -153,6 +154,49 @@ class Graph:
         callbacks: Any,
         outputs: str,
     ) -> Any: ...
+    def explain(
+        self,
+        inputs: dict[str, Any],
+        map_over: str | Sequence[str] | None,
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Any,
+    ) -> Explanation: ...
+
+class RowExplanation:
+    """What a run would do with rows of a node, and why."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def changed(self) -> list[str]: ...
+    @property
+    def detail(self) -> str: ...
+
+class NodeExplanation:
+    """The answers for the rows of one node."""
+
+    @property
+    def node(self) -> str: ...
+    @property
+    def answers(self) -> list[RowExplanation]: ...
+    @property
+    def counts(self) -> list[int]: ...
+    def answer_of(self, row: int) -> int | None: ...
+    def answer_at(self, place: int) -> int: ...
+    def __len__(self) -> int: ...
+
+class Explanation:
+    """What a run or map would do; `str` gives a line for each node and answer."""
+
+    @property
+    def nodes(self) -> list[NodeExplanation]: ...
+    @property
+    def rows(self) -> int: ...
+
+def forget_node(cache: Any, node: str) -> None: ...
 
 class Store:
     """Records that the core keeps."""

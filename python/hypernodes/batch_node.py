@@ -12,6 +12,7 @@ from typing import Any
 from . import _pickling
 from ._batch import BatchFunction, Forms, arrow_form, required
 from ._fingerprint.dependencies import Dependencies
+from ._fingerprint.parts import Part, code_parts
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
 from .node import Node, output_names, parameters_of
@@ -71,6 +72,9 @@ class BatchNode(Node[..., Any]):
 
     def _batch_function(self) -> BatchFunction:
         return self._batch
+
+    def _code_parts(self) -> Callable[[], list[Part]]:
+        return functools.partial(code_parts, self.func, columns=", ".join(self._forms.names))
 
 
 class DualNode(Node[..., Any]):
@@ -158,6 +162,9 @@ class DualNode(Node[..., Any]):
 
     def _batch_function(self) -> BatchFunction:
         return self._batch
+
+    def _code_parts(self) -> Callable[[], list[Part]]:
+        return functools.partial(code_parts, self.singular, self.batch)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The functions, by reference or, if nothing can import them, by value."""

@@ -123,9 +123,12 @@ class _NativeCache(Cache):
         """
         self._store.put_many(dict(outputs))
 
-    def clear(self) -> None:
-        """Forgets everything."""
-        self._store.clear()
+    def clear(self, node: str | None = None) -> None:
+        """Forgets everything, or the results of all nodes of one name."""
+        if node is None:
+            self._store.clear()
+        else:
+            _core.forget_node(self, node)
 
     def flush(self) -> None:
         """Makes what was put to a disk survive a power loss; every map does that at its end."""

@@ -15,6 +15,7 @@ from . import _changes, _core, _pickling
 from ._batch import BatchFunction
 from ._fingerprint.dependencies import Dependencies
 from ._fingerprint.digest import mix
+from ._fingerprint.parts import Part, code_parts, version_part
 from ._fingerprint.pinned import dotted_name, pinned_hash
 from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
@@ -248,11 +249,17 @@ class Node(HyperNode, Generic[P, R]):
             self.is_async,
             self._batch_function(),
             no_identity,
+            self._code_parts() if self._version is None else version_part(self._version),
         )
 
     def _row_function(self) -> Callable[..., Any]:
         """What runs one row."""
         return self.func
+
+    def _code_parts(self) -> Callable[[], list[Part]]:
+        """What the code digest is made of, to be called when somebody asks."""
+        # Not a method of this node: the native node would keep it alive, and it that one.
+        return functools.partial(code_parts, self.func)
 
     def _batch_function(self) -> BatchFunction | None:
         """What runs all rows of a map in one call, if there is such a thing."""

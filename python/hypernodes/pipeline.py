@@ -15,6 +15,7 @@ from ._graph import PipelineGraph, describe
 from ._type_check import check_types
 from .engines import NativeEngine, SeqEngine
 from .exceptions import TypeError as PipelineTypeError
+from .explanation import Explanation
 from .node import HyperNode, Node
 from .pipeline_node import PipelineNode
 
@@ -304,6 +305,43 @@ class Pipeline:
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
         chosen: Any = self.engine if engine is None else engine
         return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
+
+    def explain(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Explanation:
+        """Says what `run`, or with `map_over` `map`, would find in the cache, and why not.
+
+        No node runs, and nothing is stored. A node whose input is made by one that must run first
+        waits for that: its own result may be there all the same.
+
+        Args:
+            inputs: As for run and map.
+            map_over: The names of the inputs to map over; None for a run.
+            map_mode: "zip" or "product".
+            output_name: The only outputs to compute; by default all.
+            overrides: Outputs that are given instead of computed.
+
+        Raises:
+            PlanError: As run and map do, before any node runs.
+
+        >>> from hypernodes import node
+        >>> @node("doubled")
+        ... def double(x):
+        ...     return x * 2
+        >>> print(Pipeline([double]).explain({"x": 21}))
+        double  uncached  there is no cache
+        """
+        merged = self._checked(inputs, output_name, {"overrides": overrides})
+        cache = getattr(self.engine, "cache", None) if self._cache is None else self._cache
+        graph = self._native(output_name, overrides, cache is not None)
+        over = [map_over] if isinstance(map_over, str) else map_over
+        given = {**merged, **(overrides or {})}
+        return Explanation(graph.explain(given, over, map_mode, output_name, cache))
 
     def as_node(
         self,

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bindings/explain.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/run.hpp"
 
@@ -171,7 +172,9 @@ void bind_graph(nb::module_& module) {
            nb::arg("cache").none(), nb::arg("callbacks").none())
       .def("map", map_sequential, nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
            nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
-           nb::arg("outputs"));
+           nb::arg("outputs"))
+      .def("explain", explain_sequential, nb::arg("inputs"), nb::arg("map_over").none(),
+           nb::arg("map_mode"), nb::arg("output_name").none(), nb::arg("cache").none());
 }
 
 }  // namespace hypernodes::python

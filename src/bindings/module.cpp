@@ -8,6 +8,7 @@
 #include "bindings/daft.hpp"
 #include "bindings/draw.hpp"
 #include "bindings/errors.hpp"
+#include "bindings/explain.hpp"
 #include "bindings/graph.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/last_run.hpp"
@@ -71,6 +72,7 @@ NB_MODULE(_core, module) {
   translate_errors();
   bind_statistics(module);
   bind_node(module);
+  bind_explain(module);
   bind_graph(module);
   bind_caches(module);
   bind_arrow(module);

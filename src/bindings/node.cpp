@@ -32,13 +32,30 @@ namespace {
 using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
+/// Calls a function that returns (kind, name, text) for each part. What it raises means none.
+CodeParts parts_from(const Value& function) {
+  const Locked lock;
+  CodeParts parts;
+  try {
+    const nb::object returned = nb::borrow(static_cast<PyObject*>(function.as_object()))();
+    for (const nb::handle part : returned) {
+      parts.push_back({std::string(text_of(part[0])), std::string(text_of(part[1])),
+                       std::string(text_of(part[2]))});
+    }
+  } catch (const nb::python_error& error) {
+    if (!error.matches(PyExc_Exception)) throw;
+    parts.clear();
+  }
+  return parts;
+}
+
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
 /// a tuple for each; the last of them go by the names in `keywords`. `no_identity` says why there
-/// is no `code`.
+/// is no `code`, `code_parts()` what it is made of.
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
                  const std::optional<std::string>& code, bool cached, bool asynchronous,
-                 nb::handle batch, const std::string& no_identity) {
+                 nb::handle batch, const std::string& no_identity, nb::handle code_parts) {
   Node::Definition definition;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
@@ -58,6 +75,11 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
       PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
                            definition.inputs.size(), outputs.size(), unpack, asynchronous});
   definition.whole_batch = !batch.is_none();
+  if (!code_parts.is_none()) {
+    definition.code_parts = [function = object_value(code_parts.ptr())] {
+      return parts_from(function);
+    };
+  }
   return Node(std::move(definition));
 }
 
@@ -197,7 +219,8 @@ void bind_node(nb::module_& module) {
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
              nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"), nb::arg("asynchronous"),
-             nb::arg("batch").none(), nb::arg("no_identity") = "");
+             nb::arg("batch").none(), nb::arg("no_identity") = "",
+             nb::arg("code_parts") = nb::none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
   bind_foreign_engine(module);
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),

@@ -132,10 +132,6 @@ std::string describe(const fs::path& directory, int error) {
   }
 }
 
-MDB_val to_val(const Digest& key) {
-  return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
-}
-
 /// A record that was used, and when it had been before.
 struct Touch {
   Digest key;

@@ -65,6 +65,11 @@ Node with_batch(const Node& node, BatchFunction batch, const Digest& code, bool 
   definition.code = Digest::of_bytes("batch\n" + definition.code.hex() + code.hex());
   definition.has_identity &= has_identity;
   definition.version.reset();  // it said nothing of `batch`
+  definition.code_parts = [single = definition.code_parts, code] {
+    CodeParts parts = single ? single() : CodeParts();
+    parts.push_back({"function for batches", "", code.hex()});
+    return parts;
+  };
   return Node(std::move(definition));
 }
 

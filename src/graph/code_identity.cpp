@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <link.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -19,6 +20,7 @@ namespace {
 struct Module {
   std::uintptr_t base = 0;
   std::string content;
+  std::string path;  ///< Empty: the program itself.
 };
 
 struct Search {
@@ -61,7 +63,7 @@ int visit(dl_phdr_info* info, std::size_t, void* data) {
     }
   }
   if (!holds) return 0;
-  search.found = {info->dlpi_addr, id.empty() ? "" : "build id " + id};
+  search.found = {info->dlpi_addr, id.empty() ? "" : "build id " + id, {}};
   search.path = info->dlpi_name;
   return 1;
 }
@@ -83,7 +85,21 @@ Module module_of(const void* address) {
     }
     search.found.content = content;
   }
+  search.found.path = search.path;
   return search.found;
+}
+
+/// A build id is binary; in texts it is digits.
+std::string shown(const std::string& content) {
+  static constexpr std::string_view kBuildId = "build id ";
+  if (!content.starts_with(kBuildId)) return content;
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text(kBuildId);
+  for (const char byte : std::string_view(content).substr(kBuildId.size())) {
+    text += kDigits[static_cast<unsigned char>(byte) >> 4U];
+    text += kDigits[static_cast<unsigned char>(byte) & 15U];
+  }
+  return text;
 }
 
 }  // namespace
@@ -94,6 +110,15 @@ Digest code_identity(const void* address, const char* type) {
   codec::put_word(
       text, static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(address) - module.base));
   return Digest::of_bytes(text);
+}
+
+std::function<CodeParts()> library_parts(const void* address) {
+  return [address]() -> CodeParts {
+    const Module module = module_of(address);
+    if (module.path.empty()) return {{"program", "", shown(module.content)}};
+    const std::string file = std::filesystem::path(module.path).filename().string();
+    return {{"node library", file, shown(module.content)}};
+  };
 }
 
 }  // namespace hypernodes::detail

@@ -89,6 +89,11 @@ Node Node::version(std::string_view version) const {
   definition.version = version;
   definition.code = versioned_code(definition);
   definition.has_identity = true;
+  CodeParts parts{{"version", "", std::string(version)}};
+  for (const NodeOutput& output : definition.outputs) {
+    parts.push_back({"type of output", output.name, output.type.name()});
+  }
+  definition.code_parts = [parts = std::move(parts)] { return parts; };
   return Node(std::move(definition));
 }
 

@@ -52,11 +52,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
     if (definition.has_identity) {
       if (definition.nested == nullptr || add_bound(*definition.nested, state)) fix_bound(state);
     } else {
-      context.warn_uncached(state.node(),
-                            definition.no_identity.empty()
-                                ? "its code has no identity that survives the process; give it one "
-                                  "with version"
-                                : definition.no_identity);
+      context.warn_uncached(state.node(), unidentified(definition));
     }
   }
 }
@@ -107,6 +103,7 @@ void Execution::start_lanes() {
 void Execution::finish_counts() {
   for (StepState& state : steps_) {
     if (state.ran == 0 && state.cached == 0) continue;
+    if (state.ran > 0 && state.keys_of) take_note(state);
     context_.count(state.node(), state.ran, state.cached, state.nanoseconds);
     state.ran = state.cached = state.nanoseconds = 0;
   }

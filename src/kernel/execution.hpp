@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,12 +12,15 @@
 
 #include "cache/in_flight.hpp"
 #include "cache/key_table.hpp"
+#include "hypernodes/explanation.hpp"
 #include "kernel/execute.hpp"
 #include "kernel/held_records.hpp"
 #include "kernel/node_record.hpp"
 #include "kernel/write_behind.hpp"
 
 namespace hypernodes {
+
+struct Explained;
 
 using Clock = std::chrono::steady_clock;
 
@@ -50,6 +54,8 @@ class Execution {
   Execution(Batch& batch, const Frame& frame, RunContext& context, Session& session, Order order);
 
   std::optional<Failure> run();
+  /// Says what run() would do with each row, without running a node; adds it to `explained`.
+  void explain(Explained& explained);
   /// All rows of a slot; computes again what does not decode.
   Column read(int slot, const Type& type, std::int64_t rows, std::optional<Failure>* failure);
 
@@ -90,6 +96,9 @@ class Execution {
   /// Makes `keys_of` with the digests of what is bound.
   void fix_bound(StepState& state);
   bool make_key(StepState& state, std::int64_t row);
+  /// What a key that was made holds besides the code, in its order, and what each is called.
+  std::vector<Digest> key_values(StepState& state, std::int64_t row);
+  static std::vector<std::string> key_names(const StepState& state);
   /// The lane of an input, or one with its default; unset if it has neither.
   Lane& input_lane(StepState& state, std::size_t input);
   void look_up(StepState& state, const Rows& rows);
@@ -198,6 +207,20 @@ class Execution {
                                  std::optional<Failure>* failure);
   Frame nested_frame(const StepState& state, std::int64_t row) const;
 
+  // What explain() needs: notes about nodes that were computed, and the answers.
+  /// Remembers the node's code and the inputs that were the same for all rows.
+  void take_note(StepState& state);
+  void explain_rows(StepState& state, Explained& explained, std::size_t step);
+  /// Why none of a node's rows is looked up.
+  RowExplanation why_uncached(StepState& state) const;
+  /// Why a row has no key. REQUIRES: it has none.
+  RowExplanation why_no_key(StepState& state, std::int64_t row, const Explained& explained);
+  /// Tells `explain(row, answer)` why the cache does not have these rows.
+  void why_missed(StepState& state, Rows rows,
+                  const std::function<void(std::int64_t, const RowExplanation&)>& explain);
+  /// Asks the nodes inside about the rows that would enter the pipeline.
+  void explain_inner(StepState& state, Explained& explained, std::size_t step);
+
   // Events and errors.
   bool tells() const { return frame_.callbacks != nullptr && !frame_.callbacks->empty(); }
   void tell(EventKind kind, const StepState* state, std::int64_t row,
@@ -240,10 +263,18 @@ class Execution {
   std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;
-  std::string record_;       ///< One from another thread.
-  std::string_view secret_;  ///< By which pickled results are written; empty before the first.
+  std::string record_;          ///< One from another thread.
+  Explained* inner_ = nullptr;  ///< While explain() asks a pipeline's nodes: theirs.
+  std::string_view secret_;     ///< By which pickled results are written; empty before the first.
   std::vector<EncodedOutput> encoded_;
 };
+
+/// What a warning says of a node whose code has no identity.
+inline std::string unidentified(const Node::Definition& definition) {
+  return definition.no_identity.empty()
+             ? "its code has no identity that survives the process; give it one with version"
+             : definition.no_identity;
+}
 
 /// What a warning says of an input without a digest.
 inline std::string undigested(const char* what, const std::string& name, const std::string& why) {

@@ -66,6 +66,23 @@ bool Execution::make_key(StepState& state, std::int64_t row) {
   return true;
 }
 
+std::vector<Digest> Execution::key_values(StepState& state, std::int64_t row) {
+  std::vector<Digest> values;
+  for (Fixed& bound : state.bound) values.push_back(bound.lane.last_digest(0));
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    const Lane& input = input_lane(state, i);
+    values.push_back(input.is_set() ? input.last_digest(row) : kDefault);
+  }
+  return values;
+}
+
+std::vector<std::string> Execution::key_names(const StepState& state) {
+  std::vector<std::string> names;
+  for (const Fixed& bound : state.bound) names.push_back("bound " + bound.name);
+  for (const NodeInput& input : state.node().inputs()) names.push_back(input.name);
+  return names;
+}
+
 void Execution::look_up(StepState& state, const Rows& rows) {
   if (!state.keys_of || rows.empty()) return;
   if (state.keys.empty()) {

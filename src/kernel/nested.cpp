@@ -275,6 +275,10 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
                                  const std::vector<std::int64_t>* counts) {
   const NestedPipeline& nested = *state.node().definition().nested;
   const Frame frame = nested_frame(state, row);
+  if (inner_ != nullptr) {
+    Execution(inner, frame, context_, session_, order_).explain(*inner_);
+    return {};
+  }
   const auto start = Clock::now();
   const bool tells_map = counts != nullptr && !(nested.executor && nested.executor->runs_maps());
   if (tells_map) tell_map(frame, context_, inner.rows, -1);

@@ -50,10 +50,9 @@ Digest digest_of_pickle(const Digest& key, std::string_view payload) {
   return Digest::of_value(text);
 }
 
-KeyMaker::KeyMaker(const Node& node) {
+KeyMaker::KeyMaker(const Digest& code) {
   // Exactly one block of SHA-256, so that a row of small inputs costs one more.
   std::string block(kKeyVersion);
-  const Digest& code = node.definition().code;
   block.append(reinterpret_cast<const char*>(code.bytes.data()), code.bytes.size());
   block.resize(64, '\0');
   state_.update(block);

@@ -57,7 +57,8 @@ Digest digest_of_pickle(const Digest& key, std::string_view payload);
 /// digests. They begin with the same eight bytes, so that a store has a node's records together.
 class KeyMaker {
  public:
-  explicit KeyMaker(const Node& node);
+  explicit KeyMaker(const Digest& code);
+  explicit KeyMaker(const Node& node) : KeyMaker(node.definition().code) {}
   /// Adds the digest of a value that is fixed inside the node: a bound input of a nested pipeline.
   void add_fixed(const Digest& value) { state_.update(value.significant()); }
   /// The key for inputs with these digests, in the order of the node's inputs.

@@ -4,7 +4,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/batches.hpp"
+#include "engine/explain.hpp"
+#include "engine/prepare.hpp"
 #include "graph/nested.hpp"
 #include "hypernodes/error.hpp"
 
@@ -120,6 +121,16 @@ Columns Pipeline::map(const Inputs& inputs, const MapOptions& options) const {
   static const SequentialEngine sequential;
   const Engine& engine = state_->engine ? *state_->engine : sequential;
   return engine.map(*this, inputs, options);
+}
+
+Explanation Pipeline::explain(const Inputs& inputs, const RunOptions& options) const {
+  const PreparedRun prepared(*this, inputs, options);
+  return explain_run(*prepared.graph(), prepared.selection(), prepared.inputs(), cache());
+}
+
+Explanation Pipeline::explain(const Inputs& inputs, const MapOptions& options) const {
+  const PreparedRun prepared(*this, inputs, options);
+  return explain_map(*prepared.graph(), prepared.selection(), prepared.inputs(), cache());
 }
 
 Node Pipeline::as_node(const NestedOptions& options) const {

@@ -221,6 +221,8 @@ std::string function_name() {
 /// Identity of the code at `address`, of this C++ type: the content identity of the library that
 /// holds it (the linker's build id) and the place within.
 Digest code_identity(const void* address, const char* type);
+/// What to call that code in Pipeline::explain.
+std::function<CodeParts()> library_parts(const void* address);
 
 Node with_batch(const Node& node, BatchFunction batch, const Digest& code, bool has_identity);
 
@@ -241,6 +243,7 @@ Node make_node(std::string name, const OutputNames& outputs, InputNames inputs, 
   definition.body = std::make_shared<Body>(std::move(function));
   definition.code = code_identity(address, typeid(F).name());
   definition.has_identity = has_identity;
+  definition.code_parts = library_parts(address);
   return Node(std::move(definition));
 }
 

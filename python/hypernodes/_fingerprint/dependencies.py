@@ -15,8 +15,8 @@ def named_digests(code: object, snapshot: Snapshot) -> dict[str, str]:
         NoIdentityError: If something in it has no digest.
     """
     found: dict[str, set[bytes]] = {}
-    for name, digest in reach.dependencies(code, snapshot):
-        found.setdefault(name, set()).add(digest)
+    for read in reach.dependencies(code, snapshot):
+        found.setdefault(read.name, set()).add(read.digest)
     return {name: mix("any", *sorted(digests)).hex() for name, digests in sorted(found.items())}
 
 

@@ -26,8 +26,10 @@ from .snapshot import Snapshot
 _known: ByIdentity[tuple[str, ...]] = ByIdentity()
 
 
-def imported_files(code: CodeType, package: str, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-    """Yields name and digest of each module that code in `package` imports."""
+def imported_files(
+    code: CodeType, package: str, snapshot: Snapshot
+) -> Iterator[tuple[str, bytes, str | None]]:
+    """Yields name and digest of each module that code in `package` imports, libraries' version."""
     waiting = list(_names(code, package))
     seen: set[str] = set()
     while waiting:
@@ -41,14 +43,14 @@ def imported_files(code: CodeType, package: str, snapshot: Snapshot) -> Iterator
             continue
         version = version_at(name, place)
         if version is not None:
-            yield name, mix("library", text(version))
+            yield name, mix("library", text(version)), version
             continue
         module = sys.modules.get(name)
         if module is None:
             snapshot.add_file(place)
         else:
             snapshot.add_name(vars(module), "__spec__")
-        yield name, module_digest(name, place) or mix("unreadable", text(place))
+        yield name, module_digest(name, place) or mix("unreadable", text(place)), None
         inside = name if is_package else name.rpartition(".")[0]
         waiting += _names_in_file(place, file_stamp(place), inside)
 

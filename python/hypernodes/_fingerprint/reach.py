@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Iterator
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 
 from . import values
 from .digest import NoIdentityError, mix, text
@@ -17,8 +17,24 @@ from .origin import is_user_code, module_of, version_of
 from .snapshot import Snapshot
 
 
-def dependencies(function: object, snapshot: Snapshot) -> Iterator[tuple[str, bytes]]:
-    """Yields name and digest of everything of the user's own that a callable's code reaches.
+class Read(NamedTuple):
+    """Something that code reads from elsewhere."""
+
+    name: str
+    """Where it is read, and as what."""
+    digest: bytes
+    value: object = None
+    """What it is, unless `library` or `module` says so."""
+    home: str = ""
+    """The name that it has in its own module: `settings.LIMIT`."""
+    library: str | None = None
+    """Of what a library has, its name and version: `numpy 2.4.6`."""
+    module: str | None = None
+    """Of a module that is imported when the code runs, its name."""
+
+
+def dependencies(function: object, snapshot: Snapshot) -> Iterator[Read]:
+    """Yields everything of the user's own that a callable's code reaches, and libraries.
 
     Args:
         function: A callable, or a class: then what its methods reach.
@@ -32,19 +48,19 @@ def dependencies(function: object, snapshot: Snapshot) -> Iterator[tuple[str, by
     while waiting:
         for found in _functions(waiting.pop(), seen):
             where = module_of(found)
-            for name, value in _reads(found, snapshot):
+            for name, value, home in _reads(found, snapshot):
                 try:
                     digest = values.Digester()(value)
                     snapshot.add(value)
                 except NoIdentityError as error:
                     raise NoIdentityError(f"{error} in the global {name}") from None
-                yield f"{where}.{name}", digest
+                yield Read(f"{where}.{name}", digest, value, home)
                 waiting.append(value)
-            for name, digest in _library_reads(found):
-                yield f"{where}.{name}", digest
+            for name, digest, library in _library_reads(found):
+                yield Read(f"{where}.{name}", digest, library=library)
             package = str(found.__globals__.get("__package__") or "")
-            for name, digest in imported_files(found.__code__, package, snapshot):
-                yield f"{where}:import {name}", digest
+            for name, digest, version in imported_files(found.__code__, package, snapshot):
+                yield Read(f"{where}:import {name}", digest, library=version, module=name)
 
 
 def _functions(value: Any, seen: dict[int, object]) -> Iterator[types.FunctionType]:  # noqa: ANN401
@@ -100,8 +116,11 @@ def _filled(cell: types.CellType) -> bool:
         return False
 
 
-def _reads(function: types.FunctionType, snapshot: Snapshot) -> Iterator[tuple[str, object]]:
-    """The user's own globals that a function reads, as far as attributes of modules lead."""
+def _reads(function: types.FunctionType, snapshot: Snapshot) -> Iterator[tuple[str, object, str]]:
+    """The user's own globals that a function reads, as far as attributes of modules lead.
+
+    By the name that the function uses, and that in the module that has them.
+    """
     scope = function.__globals__
     for names, use in names_in(function.__code__):
         value = scope.get(names[0], _MISSING)
@@ -110,24 +129,25 @@ def _reads(function: types.FunctionType, snapshot: Snapshot) -> Iterator[tuple[s
         snapshot.add_name(scope, names[0])
         if value is _MISSING or _is_library(value):
             continue  # A builtin, or nothing yet; see _library_reads.
-        depth = 1
+        depth, home = 1, module_of(function)
         while isinstance(value, types.ModuleType) and depth < len(names):
             snapshot.add_name(vars(value), names[depth])
             inner = getattr(value, names[depth], _MISSING)
             if inner is _MISSING:
                 break
+            home = value.__name__
             value, depth = inner, depth + 1
-        yield ".".join(names[:depth]), value
+        yield ".".join(names[:depth]), value, f"{home}.{names[depth - 1]}"
 
 
-def _library_reads(function: types.FunctionType) -> Iterator[tuple[str, bytes]]:
+def _library_reads(function: types.FunctionType) -> Iterator[tuple[str, bytes, str]]:
     """What a function reads from modules of libraries: by name and version."""
     for names, _ in names_in(function.__code__):
         module = function.__globals__.get(names[0])
         if _is_library(module):
             whole = ".".join((module.__name__, *names[1:]))
             version = version_of(module.__name__) or ""
-            yield ".".join(names), mix("library", text(version), text(whole))
+            yield ".".join(names), mix("library", text(version), text(whole)), version
 
 
 def _is_library(value: object) -> TypeGuard[types.ModuleType]:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -36,6 +37,29 @@ class MemoryCache final : public Cache {
   void clear() override {
     const std::lock_guard lock(mutex_);
     records_.clear();
+    notes.clear();
+  }
+  void clear_nodes(std::span<const NodePrefix> nodes) override {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(records_, [&](const auto& record) {
+      return std::any_of(nodes.begin(), nodes.end(), [&](const NodePrefix& node) {
+        return std::equal(node.begin(), node.end(), record.first.bytes.begin());
+      });
+    });
+  }
+  Absence absence(const Digest& wanted) override {
+    const auto found = absences.find(wanted);
+    return found == absences.end() ? Absence::kNeverStored : found->second;
+  }
+  std::string note(std::string_view name) override {
+    const std::lock_guard lock(mutex_);
+    const auto found = notes.find(name);
+    return found == notes.end() ? std::string() : found->second;
+  }
+  void put_note(std::string_view name, std::string_view text) override {
+    const std::lock_guard lock(mutex_);
+    ++notes_put;
+    notes[std::string(name)] = text;
   }
 
   detail::PickleKey* pickle_key() override { return key.get(); }
@@ -47,6 +71,9 @@ class MemoryCache final : public Cache {
   std::unique_ptr<detail::PickleKey> key;
   std::int64_t asked = 0;         ///< Keys looked up.
   std::vector<std::size_t> puts;  ///< Records in each put_many.
+  std::map<std::string, std::string, std::less<>> notes;
+  std::int64_t notes_put = 0;
+  std::map<Digest, Absence> absences;  ///< What absence() says of keys.
 
  private:
   std::mutex mutex_;

@@ -39,7 +39,7 @@ TEST(LibraryTest, ALibraryWithItsOwnCopyOfTheCoreIsRefused) {
 
 TEST(LibraryTest, ALibraryOfAnotherVersionNamesBothVersions) {
   EXPECT_EQ(message_of<PlanError>(kFolder + "/libforeign_abi.so"),
-            "Node library was built for another hypernodes: its ABI is 2, this one's is 1");
+            "Node library was built for another hypernodes: its ABI is 3, this one's is 2");
 }
 
 TEST(LibraryTest, WhatIsNoNodeLibraryIsRefused) {
