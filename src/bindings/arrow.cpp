@@ -87,7 +87,23 @@ nb::tuple export_arrow(const Column& column) {
       make_capsule(std::move(array), "arrow_array", destroy_capsule<ArrowArray>));
 }
 
+nb::object ArrowType::schema() const {
+  auto schema = std::make_unique<ArrowSchema>();
+  Column::export_schema(type, "", schema.get());
+  return make_capsule(std::move(schema), "arrow_schema", destroy_capsule<ArrowSchema>);
+}
+
+Type import_arrow_type(nb::handle object) {
+  const nb::object capsule = object.attr("__arrow_c_schema__")();
+  try {
+    return Column::import_schema(capsule_pointer<ArrowSchema>(capsule, "arrow_schema"));
+  } catch (const TypeError&) {
+    return Kind::kObject;
+  }
+}
+
 void bind_arrow(nb::module_& module) {
+  nb::class_<ArrowType>(module, "ArrowType").def("__arrow_c_schema__", &ArrowType::schema);
   nb::class_<ArrowColumn>(module, "ArrowColumn")
       .def(
           "__arrow_c_array__",
