@@ -19,11 +19,7 @@ from .node import HyperNode, Node
 from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
-    import polars as pl
-    import pyarrow as pa  # type: ignore[import-untyped]
 
-    import daft
 
     from ._description import PipelineDescription
     from .cache import Cache
@@ -303,54 +299,6 @@ class Pipeline:
         outputs: Literal["columns"],
         **kwargs: Any,  # noqa: ANN401
     ) -> dict[str, list[Any]]: ...
-    @overload
-    def map(
-        self,
-        inputs: Mapping[str, Any] | Table | None = None,
-        map_over: str | Sequence[str] | None = None,
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        engine: Engine | None = None,
-        *,
-        outputs: Literal["arrow"],
-        **kwargs: Any,  # noqa: ANN401
-    ) -> pa.Table: ...
-    @overload
-    def map(
-        self,
-        inputs: Mapping[str, Any] | Table | None = None,
-        map_over: str | Sequence[str] | None = None,
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        engine: Engine | None = None,
-        *,
-        outputs: Literal["pandas"],
-        **kwargs: Any,  # noqa: ANN401
-    ) -> pd.DataFrame: ...
-    @overload
-    def map(
-        self,
-        inputs: Mapping[str, Any] | Table | None = None,
-        map_over: str | Sequence[str] | None = None,
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        engine: Engine | None = None,
-        *,
-        outputs: Literal["polars"],
-        **kwargs: Any,  # noqa: ANN401
-    ) -> pl.DataFrame: ...
-    @overload
-    def map(
-        self,
-        inputs: Mapping[str, Any] | Table | None = None,
-        map_over: str | Sequence[str] | None = None,
-        map_mode: str = "zip",
-        output_name: str | Sequence[str] | None = None,
-        engine: Engine | None = None,
-        *,
-        outputs: Literal["daft"],
-        **kwargs: Any,  # noqa: ANN401
-    ) -> daft.DataFrame: ...
     @overload
     def map(
         self,
