@@ -12,7 +12,6 @@ import daft
 from daft import col
 from workers.two_nodes import add_ten, double
 
-
 # Daft's writers hold a row group in memory: with small ones the peak is that of the stream.
 SMALL_FILES = {"parquet_target_row_group_size": 8 * 2**20, "parquet_target_filesize": 32 * 2**20}
 

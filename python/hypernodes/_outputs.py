@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import _core, hints
@@ -75,56 +75,47 @@ def _column(
     pieces: list[Any],
     hint: hints.ColumnType | None,
 ) -> Any:  # noqa: ANN401
-    kind = pa.field(declared).type if declared is not None else _arrow_type(pa, hint)
     if all(isinstance(piece, _core.ArrowColumn) for piece in pieces):
         arrays = [pa.array(piece) for piece in pieces]
-        kinds = {array.type for array in arrays} or {pa.null() if kind is None else kind}
+        kinds = {array.type for array in arrays}
+        if not arrays and declared is not None:
+            kinds = {pa.field(declared).type}
         if len(kinds) == 1:
             return pa.chunked_array(arrays, kinds.pop())
     values: list[Any] = []
     for piece in pieces:
         values += piece if isinstance(piece, list) else piece.to_list()
-    return _inferred(pa, name, values, kind)
 
+    def array(rows: int) -> Any:  # noqa: ANN401
+        items = values[:rows]
+        return pa.array(items if hint is None else _core.hinted_column(items, hint))
 
-def _inferred(pa: Any, name: str, values: list[Any], kind: Any) -> Any:  # noqa: ANN401
-    """An Arrow array of Python objects."""
     refusals = (pa.ArrowException, TypeError, ValueError, OverflowError)
     try:
-        return pa.array(values, kind)
+        return array(len(values))
     except refusals as error:
-        reason = str(error)
+        row = _first_refused(array, len(values), refusals)
+        raise PipelineTypeError(
+            f"Output '{name}' does not fit a column: {getattr(error, 'message', error)}",
+            where=f"row {row}, {type(values[row]).__name__}",
+            fix="use outputs='records' or 'columns', which take any value"
+            + ("" if hint is None else ", or correct the return hint"),
+        ) from None
 
-    def fits(rows: int) -> bool:
-        try:
-            pa.array(values[:rows], kind)
-        except refusals:
-            return False
-        return True
 
-    fitting, failing = 0, len(values)  # the first `fitting` rows fit, the first `failing` do not
+def _first_refused(
+    array: Callable[[int], Any], rows: int, refusals: tuple[type[Exception], ...]
+) -> int:
+    """The row that `array`, called with a number of rows, stumbles over."""
+    fitting, failing = 0, rows
     while failing - fitting > 1:
         middle = (fitting + failing) // 2
-        fitting, failing = (middle, failing) if fits(middle) else (fitting, middle)
-    raise PipelineTypeError(
-        f"Output '{name}' does not fit an Arrow column"
-        f"{'' if kind is None else f' of {kind}'}: {reason}",
-        where=f"row {fitting}, {type(values[fitting]).__name__}",
-        fix="use outputs='records' or 'columns', which take any value"
-        + ("" if kind is None else ", or correct the return hint"),
-    )
-
-
-def _arrow_type(pa: Any, hint: hints.ColumnType | None) -> Any:  # noqa: ANN401
-    """The type of a hint, as C++ nodes would have it: with 64-bit offsets."""
-    if hint is None:
-        return None
-    if hint.kind == "list":
-        return pa.large_list(_arrow_type(pa, hint.item))
-    if hint.kind == "optional":
-        return _arrow_type(pa, hint.item)
-    names = {"bool": "bool_", "string": "large_string", "bytes": "large_binary"}
-    return getattr(pa, names.get(hint.kind, hint.kind))()
+        try:
+            array(middle)
+            fitting = middle
+        except refusals:
+            failing = middle
+    return fitting
 
 
 def hinted_types(pipeline: Pipeline) -> dict[str, hints.ColumnType | None]:

@@ -281,11 +281,13 @@ def pandas_items(values: Any) -> Any:  # noqa: ANN401 (pandas has no types)
     if kind == "O" or not hasattr(values, "isna"):
         return values.tolist()
     try:
-        pa = importlib.import_module("pyarrow")
-        return _arrow_items(pa.array(values, from_pandas=True))
+        items = importlib.import_module("pyarrow").array(values, from_pandas=True)
+        if is_plain(items.type):
+            return items
     except (ImportError, ValueError, TypeError):  # a dtype that Arrow has not
-        missing = values.isna().tolist()
-        return [None if n else v for v, n in zip(values.tolist(), missing, strict=True)]
+        pass
+    missing = values.isna().tolist()
+    return [None if n else v for v, n in zip(values.tolist(), missing, strict=True)]
 
 
 def _arrow_items(column: Any) -> Any:  # noqa: ANN401

@@ -19,8 +19,6 @@ from .node import HyperNode, Node
 from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
-
-
     from ._description import PipelineDescription
     from .cache import Cache
     from .callbacks import PipelineCallback

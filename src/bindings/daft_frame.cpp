@@ -92,21 +92,6 @@ Column exact(const Column& column) {
   }
 }
 
-/// A hint of python/hypernodes/hints.py.
-Type type_of(nb::handle column_type) {
-  const nb::object kind_name = column_type.attr("kind");
-  const std::string_view kind = text_of(kind_name);
-  if (kind == "list") return Type::list(type_of(column_type.attr("item")));
-  if (kind == "optional") return type_of(column_type.attr("item")).optional();
-  if (kind == "null") return Kind::kNull;
-  if (kind == "bool") return Kind::kBool;
-  if (kind == "int64") return Kind::kInt64;
-  if (kind == "float64") return Kind::kFloat64;
-  if (kind == "string") return Kind::kString;
-  if (kind == "bytes") return Kind::kBytes;
-  return Kind::kObject;
-}
-
 using daft::ColumnPlan;
 using daft::ColumnStep;
 
@@ -231,7 +216,7 @@ std::string key_of(const FrameSource& source) {
 void set_hints(FrameSource& source, const nb::dict& hints) {
   for (const auto [name, hint] : hints) {
     const int slot = source.graph->slot(text_of(name));
-    if (slot >= 0 && !hint.is_none()) source.options.hints.push_back({slot, type_of(hint)});
+    if (slot >= 0 && !hint.is_none()) source.options.hints.push_back({slot, hinted_type(hint)});
   }
 }
 

@@ -121,8 +121,10 @@ class DaftEngine(NativeEngine):
         shape: str,
     ) -> Any:  # noqa: ANN401
         arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache)
-        # Callbacks hear of a map when it runs, and other processes know no steps of this one.
-        if shape != "daft" or callbacks or self._spread(pipeline) is not None:
+        # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
+        # plan has no columns for outputs that are given.
+        given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
+        if shape != "daft" or callbacks or given_outputs or self._spread(pipeline) is not None:
             return super()._map_table(*arguments, callbacks, shape)
         return self._frame(*arguments)
 
