@@ -51,7 +51,8 @@ class DaftEngine(NativeEngine):
         Args:
             use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
                 `default_daft_config` has no batch_size.
-            default_daft_config: How Daft runs the rows of `run` and `map`; any of
+            default_daft_config: How Daft runs the rows of `run` and `map`, and for DataFrames
+                `batch_size` and `gpus`; any of
 
                 - max_workers: into how many parts a map is cut, and how many run at once. Threads
                   are Daft's own, one for each core; processes as many as you say.
