@@ -246,14 +246,14 @@ def needed_columns(
     inputs: Mapping[str, Any],
     map_over: Sequence[str] | None = None,
 ) -> list[str]:
-    """The columns of a table that a pipeline reads.
+    """The columns of a table that a pipeline reads; those of `map_over` if that names some.
 
     Raises:
         PlanError: For inputs that neither the table nor anything else gives.
     """
     graph = pipeline._native(output_name, overrides)
-    roots = graph.root_args
     there = table.names if map_over is None else [n for n in table.names if n in map_over]
+    wanted = graph.root_args if map_over is None else there
     given = {**pipeline.bound_inputs, **dict.fromkeys(there), **inputs}
     try:
         graph.check(given, output_name)
@@ -266,7 +266,7 @@ def needed_columns(
             error.where or f"a table with the columns: {have}",
             "add or rename columns, or bind the inputs that are the same for every row",
         ) from None
-    return [name for name in dict.fromkeys(there) if name in roots and name not in inputs]
+    return [name for name in dict.fromkeys(there) if name in wanted and name not in inputs]
 
 
 def pandas_items(values: Any) -> Any:  # noqa: ANN401 (pandas has no types)

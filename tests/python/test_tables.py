@@ -279,12 +279,16 @@ def test_missing_columns_are_named() -> None:
 
 
 def test_map_over_says_which_columns_to_take() -> None:
-    table = pa.table({"x": [1, 2], "text": ["a", "b"], "k": [10, 20]})
+    table = pa.table({"x": [1, 2], "text": ["a", "b"], "k": [10, 20], "doubled": [0, 0]})
     pipeline = Pipeline([double, line])
     assert pipeline.map(table, outputs="columns")["line"] == ["a20", "b80"]
     assert pipeline.map(table, ["x", "text"], outputs="columns")["line"] == ["a2", "b4"]
     product = pipeline.map(table, ["x", "text"], "product", outputs="columns")
     assert product["line"] == ["a2", "b2", "a4", "b4"]
+    assert pipeline.map(table, ["x", "text", "doubled"], outputs="columns") == {
+        "doubled": [2, 4],
+        "line": ["a2", "b4"],
+    }
     with pytest.raises(PlanError, match="'z' in map_over not found"):
         pipeline.map(table, ["x", "text", "z"])
 
@@ -353,6 +357,7 @@ def test_with_columns_keeps_the_index_of_pandas() -> None:
     made = Pipeline([double]).with_columns(df)
     assert made.to_dict() == {"x": {"b": 1, "a": 2}, "doubled": {"b": 2, "a": 4}}
     assert list(df.columns) == ["x"]
+    assert list(Pipeline([double]).with_columns(df.set_axis(["a", "a"])).index) == ["a", "a"]
 
 
 def test_with_columns_of_some_outputs_and_of_none() -> None:

@@ -209,7 +209,7 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None,
     ) -> daft.DataFrame:
         """A Daft DataFrame with the outputs of a pipeline as further columns."""
-        cache = pipeline._own_settings()[0] or self._cache
+        cache, _ = pipeline._own_settings()
         graph = pipeline._native(output_name, cached=cache is not None)
         names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
         schema = table.content.schema()
