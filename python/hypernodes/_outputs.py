@@ -38,7 +38,7 @@ def load(shape: str) -> Any:  # noqa: ANN401 (the packages need not be there)
         if isinstance(error, DependencyMissingError):
             raise
         raise DependencyMissingError(
-            f"outputs='{shape}' needs the package {package} ({error})",
+            f"Tables as outputs need the package {package} ({error})",
             fix=f"pip install 'hypernodes[{shape}]'",
         ) from error
 
