@@ -173,6 +173,11 @@ _KINDS: dict[tuple[str, str], Callable[[Any], Table]] = {
 }
 
 
+def is_table(inputs: object) -> bool:
+    """Whether inputs are meant as a table: they are no values by name, and not none at all."""
+    return inputs is not None and not isinstance(inputs, Mapping)
+
+
 def open_table(value: object) -> Table:
     """Returns `value` as a table.
 

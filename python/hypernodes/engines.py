@@ -114,7 +114,7 @@ class NativeEngine(ABC):
                 "pandas", "polars" or "daft"; by default records, on DaftEngineV2 columns.
             overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
         """
-        if not isinstance(inputs, Mapping):
+        if type(inputs) is not dict and _tables.is_table(inputs):
             table = _tables.open_table(inputs)
             names = [map_over] if isinstance(map_over, str) else map_over
             inputs, map_over = _tables.over_table(
@@ -123,11 +123,13 @@ class NativeEngine(ABC):
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
         shape = self._outputs if outputs is None else outputs
-        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
-        if shape not in _outputs.SHAPES:
-            return self._map_graph(*arguments, shape)
-        _outputs.require(shape)
-        return self._map_table(*arguments, shape)
+        if shape in _outputs.SHAPES:
+            _outputs.require(shape)
+            arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
+            return self._map_table(*arguments, shape)
+        return self._map_graph(
+            pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks, shape
+        )
 
     def _map_table(
         self,

@@ -344,7 +344,7 @@ class Pipeline:
             _check_engine(engine)
         chosen: Any = self.engine if engine is None else engine
         over = [map_over] if isinstance(map_over, str) else list(map_over or [])
-        if inputs is not None and not isinstance(inputs, Mapping):
+        if type(inputs) is not dict and _tables.is_table(inputs):
             table = _tables.open_table(inputs)
             inputs, over = _tables.over_table(
                 self, table, over or None, output_name, kwargs.get("overrides")
@@ -451,9 +451,10 @@ class Pipeline:
 
     def _merged(self, inputs: Mapping[str, Any] | Table | None) -> dict[str, Any]:
         """A new dict: bound inputs under the given ones, which may be a table of one row."""
-        if inputs is not None and not isinstance(inputs, Mapping):
-            inputs = _tables.one_row(inputs, self._native().root_args)
-        return {**self._bound, **(inputs or {})}
+        given: Any = inputs
+        if type(given) is not dict and _tables.is_table(given):
+            given = _tables.one_row(given, self._native().root_args)
+        return {**self._bound, **(given or {})}
 
     def _own_settings(self) -> tuple[Cache | None, Sequence[PipelineCallback] | None]:
         """The cache and callbacks set here or on an engine set here, for use inside another."""
