@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `./run bench [NAME...]` calls this with the release build done: measures overhead, daft, cache and
-# stream, or only what is named, each beside its peers. See README.md.
+# `./run bench [NAME...]` calls this with the release build done: measures all of the names below,
+# or only what is named, each beside its peers. See README.md.
 set -euo pipefail
 
 bench=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
@@ -8,8 +8,9 @@ root=$(dirname "$bench")
 build=${HYPERNODES_BUILD_DIR:-$root/build/release}
 python=$root/.venv/bin/python
 peers=$bench/.peers
-names=(overhead daft cache stream)
-declare -A scripts=([overhead]=overhead.py [daft]=daft_bench.py [cache]=cache.py [stream]=stream.py)
+names=(overhead daft cache keys stream)
+declare -A scripts=([overhead]=overhead.py [daft]=daft_bench.py [cache]=cache.py [keys]=keys.py
+  [stream]=stream.py)
 
 say() { echo "bench: $*" >&2; }
 die() { say "$*"; exit 1; }

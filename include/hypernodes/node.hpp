@@ -109,6 +109,9 @@ class Node {
     std::vector<std::string> optional_inputs = {};
     bool whole_batch = false;  ///< Wants a map's rows in one call: run_whole_batch.
     std::shared_ptr<const NestedPipeline> nested = nullptr;  ///< Set instead of a body.
+    std::optional<std::string> version =
+        std::nullopt;           ///< What `code` stands for, if not the code.
+    std::string known_as = {};  ///< The name that counts beside `version`; empty: the node's own.
   };
 
   explicit Node(Definition definition)
@@ -126,6 +129,10 @@ class Node {
   /// A copy whose identity is `version` instead of the content of the library that holds it: cached
   /// results survive rebuilds until you change it.
   Node version(std::string_view version) const;
+  /// A copy whose `version` counts under a former name of the node, before or after this call: a
+  /// renamed node keeps its cached results. Without a version names do not count, so it changes
+  /// nothing.
+  Node aka(std::string_view former_name) const;
   /// A copy that always runs and is never stored.
   Node uncached() const;
   /// A copy that uses `value` when nothing supplies `input`. Throws: DependencyError for an unknown

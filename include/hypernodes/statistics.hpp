@@ -20,6 +20,9 @@ struct Statistics {
   std::map<std::string, NodeStatistics> nodes;  ///< By node name; inner pipelines' nodes too.
   std::int64_t damaged_records = 0;             ///< Cache records that were there but not believed.
   std::vector<std::string> warnings;
+  /// A cache could not do its work (full disk, no permission, damage), so results may not all have
+  /// been found or stored; `warnings` says why. The results themselves are right.
+  bool degraded = false;
 };
 
 }  // namespace hypernodes

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from importlib import metadata as _metadata
 from typing import TYPE_CHECKING, Any
 
 from .batch_node import BatchNode, DualNode
-from .cache import DiskCache
+from .cache import DiskCache, MemoryCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
 from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
@@ -20,6 +19,8 @@ from .stateful import stateful
 if TYPE_CHECKING:
     from .integrations.daft import DaftEngine
     from .viz import DESIGN_STYLES, GraphvizTheme
+
+    __version__: str
 
 __all__ = [
     "DESIGN_STYLES",
@@ -36,6 +37,7 @@ __all__ = [
     "HyperNode",
     "HyperNodesError",
     "Library",
+    "MemoryCache",
     "Node",
     "Pipeline",
     "PipelineCallback",
@@ -47,14 +49,16 @@ __all__ = [
     "stateful",
 ]
 
-try:
-    __version__ = _metadata.version("hypernodes")
-except _metadata.PackageNotFoundError:  # a checkout that is not installed
-    __version__ = "0.1.0"
-
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     """Loads what needs an optional package, or is seldom needed, when it is asked for."""
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("hypernodes")
+        except metadata.PackageNotFoundError:  # a checkout that is not installed
+            return "0.1.0"
     if name == "DaftEngine":
         from .integrations.daft import DaftEngine
 

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _async, _core
+from . import _core
 from .exceptions import DependencyMissingError, OutputError
 from .exceptions import TypeError as ColumnTypeError
 from .hints import plain_hint, resolved_hints
@@ -168,6 +168,8 @@ class BatchFunction:
                 positional.append(value)
         result = self._func(*positional, **named)
         if inspect.isawaitable(result):
+            from . import _async  # here: asyncio takes long to import
+
             result = _async.complete(result)
         if self._outputs is None:
             return [self._items(result, rows)]

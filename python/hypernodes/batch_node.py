@@ -39,13 +39,20 @@ class BatchNode(Node[..., Any]):
     """
 
     def __init__(
-        self, func: Callable[..., Any], output_name: str | Sequence[str], cache: bool = True
+        self,
+        func: Callable[..., Any],
+        output_name: str | Sequence[str],
+        cache: bool = True,
+        *,
+        version: str | None = None,
+        aka: str | None = None,
     ) -> None:
         """As for Node."""
-        super().__init__(func, output_name, cache)
+        super().__init__(func, output_name, cache, version=version, aka=aka)
         self._forms = Forms(func, self._parameters)
-        # The function gets other objects when a hint changes.
-        self._code_hash = _joined("batch", self._code_hash, *self._forms.names)
+        if version is None:
+            # The function gets other objects when a hint changes.
+            self._code_hash = _joined("batch", self._code_hash, *self._forms.names)
         several = not isinstance(self._output_name, str)
         count = len(output_names(self._output_name)) if several else None
         self._batch = BatchFunction(func, self._name, self._parameters, self._forms.forms, count)
@@ -88,6 +95,9 @@ class DualNode(Node[..., Any]):
         singular: Callable[..., Any],
         batch: Callable[..., Any],
         cache: bool = True,
+        *,
+        version: str | None = None,
+        aka: str | None = None,
     ) -> None:
         """Reads the signatures, which must have the same parameters.
 
@@ -97,13 +107,15 @@ class DualNode(Node[..., Any]):
                 the node's name.
             batch: The function of columns.
             cache: False to run it always.
+            version: Stands for the code of both in cache keys, as for `node`.
+            aka: A former name of `singular`, as for `node`.
 
         Raises:
             TypeError: If the parameters differ, or a function is async.
             DependencyMissingError: Without pyarrow (an ImportError).
         """
         required("pyarrow", "DualNode batch execution")
-        super().__init__(singular, output_name, cache)
+        super().__init__(singular, output_name, cache, version=version, aka=aka)
         for ending in _SINGULAR_ENDINGS:
             self._name = self._name.removesuffix(ending) or self._name
         self.__name__ = self._name
@@ -111,10 +123,13 @@ class DualNode(Node[..., Any]):
         self.batch = batch
         parameters = parameters_of(batch, self._name)
         self._check(parameters)
-        digest = code_hash(batch)
-        self._has_identity = self._has_identity and digest is not None
-        if digest is not None:
-            self._code_hash = _joined("dual", self._code_hash, digest)
+        if version is None:
+            digest = code_hash(batch)
+            self._has_identity = self._has_identity and digest is not None
+            if digest is not None:
+                self._code_hash = _joined("dual", self._code_hash, digest)
+        else:
+            self._identify(self._pinned(singular, batch))
         self._dependencies = Dependencies((singular, batch))
         several = not isinstance(self._output_name, str)
         count = len(output_names(self._output_name)) if several else None
@@ -147,17 +162,18 @@ class DualNode(Node[..., Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         """The functions, by reference or, if nothing can import them, by value."""
         functions = _pickling.travelling(self.singular), _pickling.travelling(self.batch)
-        return _revive_dual, (self._output_name, *functions, self._cache, self._code_hash)
+        options = {"cache": self._cache, "version": self._version, "aka": self._aka}
+        return _revive_dual, (self._output_name, *functions, options, self._code_hash)
 
 
 def _revive_dual(
     output_name: str | tuple[str, ...],
     singular: Callable[..., Any] | bytes,
     batch: Callable[..., Any] | bytes,
-    cache: bool,
+    options: dict[str, Any],
     digest: str,
 ) -> DualNode:
-    node = DualNode(output_name, _pickling.revived(singular), _pickling.revived(batch), cache)
+    node = DualNode(output_name, _pickling.revived(singular), _pickling.revived(batch), **options)
     node._code_hash = digest
     return node
 

@@ -15,6 +15,7 @@ from . import _changes, _core, _pickling
 from ._batch import BatchFunction
 from ._fingerprint.dependencies import Dependencies
 from ._fingerprint.digest import mix
+from ._fingerprint.pinned import dotted_name, pinned_hash
 from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash, no_identity_reason
@@ -97,7 +98,13 @@ class Node(HyperNode, Generic[P, R]):
     __qualname__: str
 
     def __init__(
-        self, func: Callable[P, R], output_name: str | Sequence[str], cache: bool = True
+        self,
+        func: Callable[P, R],
+        output_name: str | Sequence[str],
+        cache: bool = True,
+        *,
+        version: str | None = None,
+        aka: str | None = None,
     ) -> None:
         """Reads the function's signature; parameters with a default are optional inputs.
 
@@ -106,9 +113,13 @@ class Node(HyperNode, Generic[P, R]):
             output_name: The name of the result, or a tuple of names for a function that returns a
                 tuple or list.
             cache: False to run it always.
+            version: Stands for the code in cache keys, so that results survive edits until you
+                change it; see `node`.
+            aka: A former name, which counts beside the version.
 
         Raises:
-            TypeError: If `func` takes `*args` or `**kwargs`, or has no signature.
+            TypeError: If `func` takes `*args` or `**kwargs`, or has no signature; if `version` or
+                `aka` is no text, or a lambda has a version but no `aka`.
         """
         # The attributes of a class or callable object are its own matter.
         wrapped: Any = func
@@ -120,18 +131,44 @@ class Node(HyperNode, Generic[P, R]):
         self._output_name = output_name if isinstance(output_name, str) else tuple(output_name)
         self._cache = bool(cache)
         self._parameters = parameters_of(func, self._name)
-        digest = code_hash(func)
-        self._has_identity = digest is not None
+        self._version: str | None = _checked("version", version, self._name)
+        self._aka: str | None = _checked("aka", aka, self._name)
         self._dependencies = Dependencies(func)
-        # Without an identity it is never cached: any digits will do, but no other node's.
-        self._code_hash = digest if digest is not None else secrets.token_hex(32)
+        self._identify(code_hash(func) if version is None else self._pinned(func))
         self._built: _core.Node | None = None
         self._resolved_hints: dict[str, Any] | None = None
+
+    def _identify(self, digest: str | None) -> None:
+        """Takes a digest of the node's code; None if nothing reliable identifies it."""
+        self._has_identity = digest is not None
+        # Without an identity it is never cached: any digits will do, but no other node's.
+        self._code_hash = digest if digest is not None else secrets.token_hex(32)
+
+    def _pinned(self, *functions: Callable[..., Any]) -> str:
+        """What stands for the code of a node with a version."""
+        name = dotted_name(functions[0], self._aka)
+        if name.endswith("<lambda>"):
+            raise NodeTypeError(
+                "A lambda with a version needs a name of its own, which tells it from others",
+                fix="pass aka='name', or use def",
+            )
+        outputs = len(output_names(self._output_name))
+        return pinned_hash(name, self._version or "", self.root_args, outputs, *functions)
 
     @property
     def name(self) -> str:
         """The function's name."""
         return self._name
+
+    @property
+    def version(self) -> str | None:
+        """What stands for the code in cache keys; None if the code itself counts."""
+        return self._version
+
+    @property
+    def aka(self) -> str | None:
+        """The former name that counts beside the version."""
+        return self._aka
 
     @property
     def output_name(self) -> str | tuple[str, ...]:
@@ -145,7 +182,7 @@ class Node(HyperNode, Generic[P, R]):
 
     @property
     def code_hash(self) -> str:
-        """64 hex digits that identify the function's code."""
+        """64 hex digits that identify the function's code, or the version that stands for it."""
         return self._code_hash
 
     @property
@@ -172,7 +209,8 @@ class Node(HyperNode, Generic[P, R]):
         return self._built
 
     def _readers(self) -> Sequence[Node[..., Any]]:
-        return (self,) if self._cache and self._has_identity else ()
+        reads = self._cache and self._has_identity and self._version is None
+        return (self,) if reads else ()
 
     def _read_again(self) -> None:
         """Digests what the function reads from elsewhere; a new digest makes a new native node."""
@@ -244,7 +282,8 @@ class Node(HyperNode, Generic[P, R]):
         held = _pickling.find(module, name) is self
         # In another process __main__ may be another program: it must have this node's code.
         func = None if held and module != "__main__" else _pickling.travelling(self.func)
-        state = (type(self), self._output_name, self._cache, self._code_hash, self._has_identity)
+        options = {"cache": self._cache, "version": self._version, "aka": self._aka}
+        state = (type(self), self._output_name, options, self._code_hash, self._has_identity)
         return _revive, ((module, name) if held else None, func, state)
 
 
@@ -253,7 +292,7 @@ def _revive(
     func: Callable[..., Any] | bytes | None,
     state: tuple[Any, ...],
 ) -> Node[..., Any]:
-    kind, output_name, cache, digest, has_identity = state
+    kind, output_name, options, digest, has_identity = state
     if held_by is not None:
         if func is None:
             importlib.import_module(held_by[0])
@@ -262,9 +301,19 @@ def _revive(
             return found
     if func is None:
         raise AttributeError(f"no module has node {held_by}")
-    node: Node[..., Any] = kind(_pickling.revived(func), output_name, cache)
+    node: Node[..., Any] = kind(_pickling.revived(func), output_name, **options)
     node._code_hash, node._has_identity = digest, has_identity
     return node
+
+
+def _checked(option: str, value: object, name: str) -> Any:  # noqa: ANN401 (str or None)
+    if value is None or (isinstance(value, str) and value):
+        return value
+    example = "'2'" if option == "version" else "'old_name'"
+    raise NodeTypeError(
+        f"Node '{name}' has {option} {value!r}, which is no text or empty",
+        fix=f"give it a text, such as {option}={example}",
+    )
 
 
 def _name_of(func: Callable[..., Any]) -> str:
@@ -306,13 +355,20 @@ def parameters_of(func: Callable[..., Any], name: str) -> list[inspect.Parameter
 def node(output_name: Callable[P, R], /) -> Node[P, R]: ...
 @overload
 def node(
-    output_name: str | Sequence[str] | None = None, cache: bool = True, *, batch: bool = False
+    output_name: str | Sequence[str] | None = None,
+    cache: bool = True,
+    *,
+    batch: bool = False,
+    version: str | None = None,
+    aka: str | None = None,
 ) -> Callable[[Callable[P, R]], Node[P, R]]: ...
 def node(
     output_name: Callable[..., Any] | str | Sequence[str] | None = None,
     cache: bool = True,
     *,
     batch: bool = False,
+    version: str | None = None,
+    aka: str | None = None,
 ) -> Any:
     """Makes a function a node: `@node`, `@node("sum")`, `@node(output_name=("head", "tail"))`.
 
@@ -321,6 +377,13 @@ def node(
             function that returns a tuple or list.
         cache: False to run it always and store nothing.
         batch: Whether it takes and returns whole columns: a `BatchNode`.
+        version: Stands for the code, and all that it reads from elsewhere, in cache keys: results
+            survive every edit until you change it. Module and qualified name count beside it, the
+            names of the inputs, and data that the function holds: a bound object, arguments of a
+            partial, a closure.
+        aka: The former name of a renamed function with a version, which counts instead of the new
+            one; the former dotted path of one that has moved. Without a version names do not
+            count, so it changes nothing.
 
     >>> @node(output_name="total", cache=False)
     ... def add(a, b=1):
@@ -330,7 +393,6 @@ def node(
     """
     if callable(output_name):
         return Node(output_name, _name_of(output_name))
-    name = output_name
 
     def decorate(func: Callable[..., Any]) -> Node[..., Any]:
         kind: type[Node[..., Any]] = Node
@@ -338,6 +400,7 @@ def node(
             from .batch_node import BatchNode
 
             kind = BatchNode
-        return kind(func, _name_of(func) if name is None else name, cache)
+        name = _name_of(func) if output_name is None else output_name
+        return kind(func, name, cache, version=version, aka=aka)
 
     return decorate

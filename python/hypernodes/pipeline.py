@@ -225,6 +225,7 @@ class Pipeline:
         """What each node did in the last run or map of this thread; None before the first.
 
         Seconds are measured if there is a cache or a callback, or nothing but C++ nodes in a map.
+        `degraded` says that a cache could not do its work; `warnings` say why.
         """
         return self._last_runs.get()
 

@@ -5,6 +5,7 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
+#include <chrono>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -82,7 +83,8 @@ nb::object tuple_of(const std::vector<nb::object>& values) {
 /// A signature is a key as it is; any other text stands for one. Throws: TypeError for no text.
 Digest key_of(nb::handle key) {
   if (!PyUnicode_Check(key.ptr())) {
-    throw TypeError("A key of a cache is a str, got " + type_text(key), "DiskCache",
+    throw TypeError("A key of a cache is a str, got " + type_text(key),
+                    "key " + std::string(text_of(nb::repr(key))),
                     "use a signature, or any other text");
   }
   const nb::object bytes = owned(PyUnicode_AsEncodedString(key.ptr(), "utf-8", "surrogatepass"));
@@ -92,43 +94,101 @@ Digest key_of(nb::handle key) {
   return Digest::parse(text, &digest) ? digest : Digest::of_bytes("hypernodes text key\n" + text);
 }
 
-/// A copy of the record of `key`, which only this process can write to; empty if there is none.
-std::string record_of(DiskCache& cache, const Digest& key) {
-  std::string bytes;
+/// Copies of the records of `keys`, which only this process can write to; empty where there is
+/// none.
+std::vector<std::string> records_of(Cache& cache, std::span<const Digest> keys) {
+  std::vector<std::string> records(keys.size());
   const nb::gil_scoped_release others_may_run;
-  cache.get_many({&key, 1}, [&](std::size_t, std::string_view record) { bytes = record; });
-  return bytes;
+  cache.get_many(keys, [&](std::size_t i, std::string_view record) { records[i] = record; });
+  return records;
 }
 
-bool has_key(DiskCache& self, nb::handle key) {
+/// The value of a record, a tuple if it has several; invalid if there is none.
+nb::object value_of(Cache& cache, const Digest& key, std::string_view record) {
+  bool several = false;
+  const std::vector<nb::object> values = read_record(key, record, *cache.pickle_key(), &several);
+  if (values.empty()) return {};
+  return several ? tuple_of(values) : values.front();
+}
+
+bool has_key(Cache& self, nb::handle key) {
   const Digest digest = key_of(key);
-  const std::string bytes = record_of(self, digest);
+  const std::string bytes = records_of(self, {&digest, 1}).front();
   const std::string_view secret =
       claims_pickle(bytes) ? self.pickle_key()->for_reading() : std::string_view();
   return parse_record(digest, bytes, secret).has_value();
 }
 
-nb::object get_key(DiskCache& self, nb::handle key) {
+nb::object get_key(Cache& self, nb::handle key) {
   const Digest digest = key_of(key);
-  const std::string bytes = record_of(self, digest);
-  bool several = false;
-  const std::vector<nb::object> values = read_record(digest, bytes, *self.pickle_key(), &several);
-  if (values.empty()) return nb::none();
-  return several ? tuple_of(values) : values.front();
+  const nb::object value = value_of(self, digest, records_of(self, {&digest, 1}).front());
+  return value.is_valid() ? value : nb::none();
 }
 
-void put_key(DiskCache& self, nb::handle key, nb::handle value) {
-  const Digest digest = key_of(key);
-  const nb::object one = nb::borrow(value);
-  std::string bytes, why;
-  if (!make_record(digest, {&one, 1}, *self.pickle_key(), bytes, &why)) {
-    throw TypeError("The cache cannot store " + type_text(value) + ": " + why,
-                    "key " + std::string(text_of(nb::repr(key))),
-                    "put data, or objects that pickle in a cache that allows it");
+nb::dict get_keys(Cache& self, const nb::list& keys) {
+  std::vector<nb::object> names;
+  std::vector<Digest> digests;
+  for (const nb::handle key : keys) {
+    names.push_back(nb::borrow(key));
+    digests.push_back(key_of(key));
   }
-  const std::string_view record = bytes;
+  const std::vector<std::string> records = records_of(self, digests);
+  nb::dict values;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (records[i].empty()) continue;
+    const nb::object value = value_of(self, digests[i], records[i]);
+    if (value.is_valid()) values[names[i]] = value;
+  }
+  return values;
+}
+
+/// All, or none if one of them cannot be stored.
+void put_keys(Cache& self, const nb::dict& values) {
+  std::vector<Digest> digests;
+  std::vector<std::string> records;
+  for (const auto [key, value] : values) {
+    const nb::object one = nb::borrow(value);
+    const Digest& digest = digests.emplace_back(key_of(key));
+    std::string why;
+    if (!make_record(digest, {&one, 1}, *self.pickle_key(), records.emplace_back(), &why)) {
+      throw TypeError("The cache cannot store " + type_text(value) + ": " + why,
+                      "key " + std::string(text_of(nb::repr(key))),
+                      "put data, or objects that pickle in a cache that allows it");
+    }
+  }
+  const std::vector<std::string_view> views(records.begin(), records.end());
   const nb::gil_scoped_release others_may_run;
-  self.put_many({&digest, 1}, {&record, 1});
+  self.put_many(digests, views);
+}
+
+template <typename Work>
+auto without_lock(Work&& work) {
+  const nb::gil_scoped_release others_may_run;
+  return work();
+}
+
+nb::dict statistics_of(Cache& self) {
+  const CacheStatistics found = without_lock([&] { return self.statistics(); });
+  nb::dict statistics;
+  statistics["records"] = found.records;
+  statistics["bytes"] = found.bytes;
+  statistics["max_bytes"] =
+      found.max_bytes == 0 ? nb::none() : nb::object(nb::int_(found.max_bytes));
+  statistics["hits"] = found.hits;
+  statistics["misses"] = found.misses;
+  statistics["stores"] = found.stores;
+  statistics["evicted"] = found.evicted;
+  statistics["expired"] = found.expired;
+  return statistics;
+}
+
+nb::dict verify_records(Cache& self) {
+  const CacheVerification found = without_lock([&] { return self.verify(); });
+  nb::dict result;
+  result["records"] = found.records;
+  result["damaged"] = found.damaged;
+  result["foreign"] = found.foreign;
+  return result;
 }
 
 /// Signs the records between the kernel and caches written in Python, which leave the process only
@@ -223,43 +283,80 @@ class PythonCache final : public Cache {
 
 std::shared_ptr<Cache> cache_of(nb::handle cache) {
   if (cache.is_none()) return nullptr;
-  if (nb::isinstance(cache, package_attribute("cache", "DiskCache"))) {
-    return nb::cast<std::shared_ptr<DiskCache>>(cache.attr("_store"));
+  if (nb::isinstance(cache, package_attribute("cache", "_NativeCache"))) {
+    return nb::cast<std::shared_ptr<Cache>>(cache.attr("_store"));
   }
   if (nb::isinstance(cache, package_attribute("cache", "Cache"))) {
     return std::make_shared<PythonCache>(cache);
   }
-  throw TypeError(
-      "cache must be a Cache, got " + type_text(cache), {},
-      "pass DiskCache(path), or an object of a class derived from hypernodes.cache.Cache");
+  throw TypeError("cache must be a Cache, got " + type_text(cache), {},
+                  "pass DiskCache(path), MemoryCache(), or an object of a class derived from "
+                  "hypernodes.cache.Cache");
 }
 
 nb::object cache_object(Cache* cache) {
   if (auto* const python = dynamic_cast<PythonCache*>(cache)) return python->object();
+  nb::dict options;
+  const auto add_bounds = [&](const auto& chosen) {
+    if (chosen.max_bytes != 0) options["max_bytes"] = chosen.max_bytes;
+    if (chosen.max_age.count() != 0) options["max_age"] = chosen.max_age.count();
+    options["allow_pickle"] = chosen.allow_pickle;
+  };
   if (auto* const disk = dynamic_cast<DiskCache*>(cache)) {
-    return package_attribute("cache", "DiskCache")(str_of(disk->directory().string()));
+    const DiskCacheOptions& chosen = disk->options();
+    add_bounds(chosen);
+    options["durability"] = chosen.durability == Durability::kCommit ? "commit" : "flush";
+    if (chosen.pickle_key) {
+      options["pickle_key"] = nb::bytes(chosen.pickle_key->data(), chosen.pickle_key->size());
+    }
+    return package_attribute("cache", "DiskCache")(str_of(disk->directory().string()), **options);
+  }
+  if (auto* const memory = dynamic_cast<MemoryCache*>(cache)) {
+    add_bounds(memory->options());
+    return package_attribute("cache", "MemoryCache")(**options);
   }
   return nb::none();
 }
 
 void bind_caches(nb::module_& module) {
-  nb::class_<DiskCache>(module, "DiskStore")
+  nb::class_<Cache>(module, "Store")
+      .def("has", has_key, nb::arg("key").none())
+      .def("get", get_key, nb::arg("key").none())
+      .def("get_many", get_keys, nb::arg("keys"))
+      .def("put_many", put_keys, nb::arg("values"))
+      .def("clear", &Cache::clear, nb::call_guard<nb::gil_scoped_release>())
+      .def("flush", &Cache::flush, nb::call_guard<nb::gil_scoped_release>())
+      .def("gc", &Cache::gc, nb::call_guard<nb::gil_scoped_release>())
+      .def("verify", verify_records)
+      .def("statistics", statistics_of)
+      .def_prop_ro("warning", &Cache::warning);
+  nb::class_<DiskCache, Cache>(module, "DiskStore")
       .def(
           "__init__",
-          [](DiskCache* self, const std::string& path, bool allow_pickle,
-             const std::optional<nb::bytes>& pickle_key) {
-            DiskCacheOptions options{.allow_pickle = allow_pickle};
+          [](DiskCache* self, const std::string& path, std::uint64_t max_bytes,
+             std::int64_t max_age, bool allow_pickle, const std::optional<nb::bytes>& pickle_key,
+             bool sync_commits) {
+            DiskCacheOptions options{
+                .durability = sync_commits ? Durability::kCommit : Durability::kFlush,
+                .allow_pickle = allow_pickle,
+                .max_bytes = max_bytes,
+                .max_age = std::chrono::seconds(max_age)};
             if (pickle_key) options.pickle_key.emplace(pickle_key->c_str(), pickle_key->size());
             new (self) DiskCache(path, options);
           },
-          nb::arg("path"), nb::arg("allow_pickle"), nb::arg("pickle_key").none())
-      .def("has", has_key, nb::arg("key").none())
-      .def("get", get_key, nb::arg("key").none())
-      .def("put", put_key, nb::arg("key").none(), nb::arg("value").none())
-      .def("clear", &DiskCache::clear, nb::call_guard<nb::gil_scoped_release>())
-      .def("flush", &DiskCache::flush, nb::call_guard<nb::gil_scoped_release>())
-      .def("__len__", &DiskCache::size)
-      .def_prop_ro("warning", &DiskCache::warning);
+          nb::arg("path"), nb::arg("max_bytes"), nb::arg("max_age"), nb::arg("allow_pickle"),
+          nb::arg("pickle_key").none(), nb::arg("sync_commits"))
+      .def("__len__", &DiskCache::size);
+  nb::class_<MemoryCache, Cache>(module, "MemoryStore")
+      .def(
+          "__init__",
+          [](MemoryCache* self, std::uint64_t max_bytes, std::int64_t max_age, bool allow_pickle) {
+            new (self) MemoryCache({.max_bytes = max_bytes,
+                                    .max_age = std::chrono::seconds(max_age),
+                                    .allow_pickle = allow_pickle});
+          },
+          nb::arg("max_bytes"), nb::arg("max_age"), nb::arg("allow_pickle"))
+      .def("__len__", &MemoryCache::size);
 }
 
 }  // namespace hypernodes::python

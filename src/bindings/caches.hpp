@@ -8,12 +8,13 @@
 
 namespace hypernodes::python {
 
-/// The core's cache behind a Python one: a DiskCache's own store, an adapter for any other
-/// hypernodes.cache.Cache, null for None. Throws: hypernodes::TypeError for anything else.
+/// The core's cache behind a Python one: the own store of a DiskCache or MemoryCache, an adapter
+/// for any other hypernodes.cache.Cache, null for None. Throws: hypernodes::TypeError for anything
+/// else.
 std::shared_ptr<Cache> cache_of(nb::handle cache);
 
-/// The other way: a Python cache with the same contents, or None for null. A DiskCache is one of
-/// the same directory.
+/// The other way, to be pickled: a cache written in Python is itself, a DiskCache one of the same
+/// directory and a MemoryCache a new one, both with the same options. None for null.
 nb::object cache_object(Cache* cache);
 
 void bind_caches(nb::module_& module);

@@ -20,14 +20,14 @@ constexpr std::size_t kThreads = 64;
 
 using NodeState = std::tuple<std::int64_t, std::int64_t, double>;
 using StatisticsState =
-    std::tuple<std::map<std::string, NodeState>, std::int64_t, std::vector<std::string>>;
+    std::tuple<std::map<std::string, NodeState>, std::int64_t, std::vector<std::string>, bool>;
 
 StatisticsState state_of(const Statistics& self) {
   std::map<std::string, NodeState> nodes;
   for (const auto& [name, node] : self.nodes) {
     nodes.emplace(name, NodeState(node.rows_run, node.rows_cached, node.seconds));
   }
-  return {std::move(nodes), self.damaged_records, self.warnings};
+  return {std::move(nodes), self.damaged_records, self.warnings, self.degraded};
 }
 
 void set_state(Statistics& self, const StatisticsState& state) {
@@ -38,6 +38,7 @@ void set_state(Statistics& self, const StatisticsState& state) {
   }
   self.damaged_records = std::get<1>(state);
   self.warnings = std::get<2>(state);
+  self.degraded = std::get<3>(state);
 }
 
 }  // namespace
@@ -98,11 +99,13 @@ void bind_statistics(nb::module_& module) {
       .def_ro("nodes", &Statistics::nodes)
       .def_ro("damaged_records", &Statistics::damaged_records)
       .def_ro("warnings", &Statistics::warnings)
+      .def_ro("degraded", &Statistics::degraded)
       .def("__getstate__", state_of)
       .def("__setstate__", set_state)
       .def("__repr__", [](nb::handle self) {
-        return nb::str("Statistics(nodes={}, damaged_records={}, warnings={})")
-            .format(self.attr("nodes"), self.attr("damaged_records"), self.attr("warnings"));
+        return nb::str("Statistics(nodes={}, damaged_records={}, warnings={}, degraded={})")
+            .format(self.attr("nodes"), self.attr("damaged_records"), self.attr("warnings"),
+                    self.attr("degraded"));
       });
 }
 

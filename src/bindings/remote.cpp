@@ -94,7 +94,12 @@ Failure arrived(nb::handle failure, const Unnamed& unnamed) {
 class RemoteRows {
  public:
   explicit RemoteRows(std::shared_ptr<RowJob> job)
-      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()) {}
+      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()) {
+    if (dynamic_cast<MemoryCache*>(job_->frame().cache) == nullptr) return;
+    job_->context().warn(
+        "MemoryCache keeps results in the process that computes them: those of other processes are "
+        "gone when the job is done; use a DiskCache to keep them");
+  }
 
   bool is_map() const { return job_->frame().map; }
   bool listened() const { return has_listeners(*job_); }
@@ -204,7 +209,7 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
       graph.graph(), plan->selection, to_graph_inputs(std::move(given)), context,
       make_frame(*graph.graph(), plan->selection, *context, !items.is_none()), Enter(), first);
   run_rows(*job, 0, count);
-  if (context->cache() != nullptr) context->cache()->flush();
+  context->flush();
   const nb::object events = listened ? recorder->events() : nb::object(nb::list());
   const Unnamed unnamed(*graph.graph());
   const nb::object statistics = nb::cast(Unnamed::renamed(

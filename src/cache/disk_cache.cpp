@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "cache/lmdb_store.hpp"
 #include "cache/pickle_key.hpp"
 #include "hypernodes/cache.hpp"
+#include "hypernodes/error.hpp"
 
 namespace hypernodes {
 
@@ -29,10 +31,26 @@ std::unique_ptr<detail::PickleKey> key_of(const DiskCacheOptions& options) {
   return detail::PickleKey::none("this cache does not allow pickles (allow_pickle=False)");
 }
 
+const DiskCacheOptions& checked(const DiskCacheOptions& options) {
+  if (options.max_bytes != 0 && options.max_bytes < DiskCacheOptions::kLeastBytes) {
+    throw CacheError("The cache may take " + std::to_string(options.max_bytes) +
+                         " bytes, which is too little to be of use",
+                     "max_bytes",
+                     "give at least " + std::to_string(DiskCacheOptions::kLeastBytes) +
+                         " bytes, or 0 for no bound");
+  }
+  if (options.max_age.count() < 0) {
+    throw CacheError(
+        "The age of a result cannot be " + std::to_string(options.max_age.count()) + " seconds",
+        "max_age", "give a number of seconds above 0, or 0 for no bound");
+  }
+  return options;
+}
+
 }  // namespace
 
 DiskCache::DiskCache(const fs::path& directory, DiskCacheOptions options)
-    : environment_(std::make_shared<Environment>(key_of(options), directory, options)) {}
+    : environment_(std::make_shared<Environment>(key_of(options), directory, checked(options))) {}
 
 void DiskCache::get_many(std::span<const Digest> keys, const Visitor& visit) {
   environment_->store->get_many(keys, visit);

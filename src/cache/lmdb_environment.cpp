@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "cache/lmdb_file.hpp"
@@ -88,17 +89,22 @@ void remember_boot(const fs::path& file) {
   if (fd.is_open() && ::write(fd.get(), line.data(), line.size()) < 0) ::unlink(file.c_str());
 }
 
+[[noreturn]] void fail() { throw std::system_error(errno, std::generic_category()); }
+
 /// Whether another process has the store open, so that its pages were checked and may be changing.
 /// REQUIRES: this process does not: closing the descriptor would drop LMDB's lock.
+/// Throws: std::system_error if that cannot be told.
 bool in_use(const fs::path& lock_file) {
   const FileDescriptor fd{::open(lock_file.c_str(), O_RDWR | O_CLOEXEC)};
+  if (!fd.is_open() && errno != ENOENT && errno != EACCES && errno != EROFS) fail();
   if (!fd.is_open()) return false;
   struct flock lock{};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   lock.l_start = 0;
   lock.l_len = 1;
-  return ::fcntl(fd.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  if (::fcntl(fd.get(), F_OFD_GETLK, &lock) != 0) fail();
+  return lock.l_type != F_UNLCK;
 }
 
 struct Inspection {
@@ -110,11 +116,20 @@ struct Inspection {
 };
 
 /// Looks at the file without mapping it.
+/// Throws: std::system_error if it cannot be read, which says nothing about its contents.
 Inspection inspect(const fs::path& directory, const LmdbLimits& limits) {
   Inspection result;
-  const FileDescriptor fd{::open((directory / kDataName).c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!fd.is_open() || ::fstat(fd.get(), &result.status) != 0) return result;
-  if (!S_ISREG(result.status.st_mode) || result.status.st_size == 0) return result;
+  // Not to wait for the writer of a pipe that lies there.
+  const FileDescriptor fd{
+      ::open((directory / kDataName).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (!fd.is_open() && errno == ENOENT) return result;
+  if (!fd.is_open() || ::fstat(fd.get(), &result.status) != 0) fail();
+  if (!S_ISREG(result.status.st_mode)) {
+    result.damaged = true;
+    result.reason = "not a regular file";
+    return result;
+  }
+  if (result.status.st_size == 0) return result;
   result.exists = true;
 
   const bool shared = in_use(directory / kLockName);
@@ -123,7 +138,8 @@ Inspection inspect(const fs::path& directory, const LmdbLimits& limits) {
   for (int attempt = 1; attempt <= kAttempts; ++attempt) {
     const std::optional<LmdbMeta> meta = read_lmdb_meta(fd.get(), &result.reason);
     result.damaged = !meta;
-    if (!meta || ::fstat(fd.get(), &result.status) != 0) return result;
+    if (!meta) return result;
+    if (::fstat(fd.get(), &result.status) != 0) fail();
     result.used_bytes = meta->used_bytes();
     const auto bytes = static_cast<std::uint64_t>(result.status.st_size);
     const bool must_check =
@@ -170,13 +186,23 @@ LmdbEnvironment::~LmdbEnvironment() {
 std::unique_ptr<LmdbEnvironment> LmdbEnvironment::open(const fs::path& directory,
                                                        const LmdbLimits& limits,
                                                        std::string* notice) {
+  const auto refuse = [&](const char* why) {
+    *notice = problem(directory / kDataName, std::string{"cannot be opened: "} + why,
+                      "check its permissions and the free space, or use another directory");
+    return nullptr;
+  };
   std::error_code ignored;
   if (!fs::exists(directory, ignored)) {
     fs::create_directories(directory.parent_path(), ignored);
     ::mkdir(directory.c_str(), kDirectoryMode);
   }
   const DirectoryLock lock{directory};
-  Inspection found = inspect(directory, limits);
+  Inspection found;
+  try {
+    found = inspect(directory, limits);
+  } catch (const std::system_error& error) {
+    return refuse(std::strerror(error.code().value()));
+  }
   if (found.damaged) {
     if (!set_aside(directory, found.status.st_dev, found.status.st_ino, found.reason, notice)) {
       return nullptr;
@@ -194,12 +220,7 @@ std::unique_ptr<LmdbEnvironment> LmdbEnvironment::open(const fs::path& directory
     }
   }
   if (error == MDB_SUCCESS) error = result->open_records();
-  if (error != MDB_SUCCESS) {
-    *notice =
-        problem(directory / kDataName, std::string{"cannot be opened: "} + mdb_strerror(error),
-                "check its permissions and the free space, or use another directory");
-    return nullptr;
-  }
+  if (error != MDB_SUCCESS) return refuse(mdb_strerror(error));
   if (!result->read_only_) {
     if (!found.exists) lock.sync();
     if (read_line(directory / kBootName) != boot_id()) remember_boot(directory / kBootName);
@@ -284,6 +305,21 @@ LmdbEnvironment::Health LmdbEnvironment::health() const {
 }
 
 bool LmdbEnvironment::is_damaged(std::string* reason) {
+  try {
+    return has_damage(reason);
+  } catch (const std::system_error&) {  // perhaps it can be read the next time
+    return false;
+  }
+}
+
+bool LmdbEnvironment::may_write() const {
+  const auto writable = [](const std::string& path) {
+    return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0 || errno == ENOENT;
+  };
+  return writable(directory_.string()) && writable(data_path_) && writable(lock_path_);
+}
+
+bool LmdbEnvironment::has_damage(std::string* reason) {
   mdb_filehandle_t fd{};
   mdb_env_get_fd(env_, &fd);
   if (!read_lmdb_meta(fd, reason)) return true;

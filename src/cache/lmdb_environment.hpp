@@ -58,6 +58,9 @@ class LmdbEnvironment {
   /// REQUIRES: no transaction of this process is open.
   bool is_damaged(std::string* reason);
 
+  /// Whether permissions would let this process write, had it opened the store now.
+  bool may_write() const;
+
   /// Renames the file, unless that has been done already. False and a `notice` if it cannot be.
   static bool set_aside(const std::filesystem::path& directory, dev_t device, ino_t inode,
                         const std::string& reason, std::string* notice);
@@ -77,6 +80,7 @@ class LmdbEnvironment {
   LmdbEnvironment(std::filesystem::path directory, const LmdbLimits& limits);
   int open_file(std::uint64_t used_bytes, std::uint64_t file_bytes, unsigned flags);
   int open_records();
+  bool has_damage(std::string* reason);
 
   std::filesystem::path directory_;
   LmdbLimits limits_;

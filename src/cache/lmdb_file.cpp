@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -38,11 +39,13 @@ T read_at(const char* bytes, std::size_t offset) {
   return value;
 }
 
+/// False at the end of the file. Throws: std::system_error.
 bool read_exactly(int fd, char* into, std::size_t size, std::uint64_t offset) {
   while (size > 0) {
     const ssize_t got = ::pread(fd, into, size, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return false;
+    if (got < 0) throw std::system_error(errno, std::generic_category());
+    if (got == 0) return false;
     into += got;
     size -= static_cast<std::size_t>(got);
     offset += static_cast<std::uint64_t>(got);
@@ -81,8 +84,7 @@ std::optional<LmdbMeta> parse_meta(const std::array<char, kMetaBytes>& page, uns
       meta.page_size >= 512 && meta.page_size <= 0x8000 &&
       (meta.page_size & (meta.page_size - 1)) == 0 && meta.last_page >= 1 &&
       meta.last_page < kMaxPages && (meta.transaction == 0 || (meta.transaction & 1) == slot) &&
-      meta.free_pages.flags == (kIntegerKeys | kNoSubdir) && meta.main.flags == 0 &&
-      plausible(meta.free_pages, meta.last_page) && plausible(meta.main, meta.last_page);
+      meta.free_pages.flags == (kIntegerKeys | kNoSubdir) && meta.main.flags == 0;
   return sound ? std::optional{meta} : std::nullopt;
 }
 
@@ -108,12 +110,18 @@ std::optional<LmdbMeta> read_meta_once(int fd, std::string* reason) {
   }
   // Transactions alternate between the two pages, so their numbers differ by one, except in a file
   // nobody has written to. Anything else is a page that never reached the disk.
-  const bool first_is_newer = first->transaction > second->transaction;
+  const bool first_is_newer = first->transaction >= second->transaction;  // as LMDB chooses
   const LmdbMeta& newer = first_is_newer ? *first : *second;
   const LmdbMeta& older = first_is_newer ? *second : *first;
   if (newer.transaction - older.transaction != (newer.transaction == 0 ? 0 : 1) ||
       newer.last_page < older.last_page) {
     *reason = "the two meta pages do not follow each other";
+    return std::nullopt;
+  }
+  // The older page may name trees beyond its last page: where writing a meta page fails, LMDB puts
+  // back only the numbers.
+  if (!plausible(newer.free_pages, newer.last_page) || !plausible(newer.main, newer.last_page)) {
+    *reason = "the newer meta page names no trees";
     return std::nullopt;
   }
   return newer;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -31,6 +32,8 @@ constexpr int kClosed = -50002;
 constexpr std::uint64_t kMaxRecord = 0xFFFF0000;  // LMDB: a length of 32 bits
 constexpr std::uint64_t kNodeOverhead = 64;       // key, header and slack in a page
 constexpr int kMaxAttempts = 200;
+/// What could not be opened is tried again, but not for each row of a run.
+constexpr std::chrono::milliseconds kReopenAfter{100};
 
 /// A reader-preferring shared_mutex would let a stream of readers keep the map from growing.
 class FairSharedMutex {
@@ -149,6 +152,7 @@ struct LmdbStore::Opened {
   /// Shared by transactions; alone, the map may move and the environment be replaced.
   FairSharedMutex mutex;
   std::unique_ptr<LmdbEnvironment> environment;  // null: cannot be opened, `warning` says why
+  std::chrono::steady_clock::time_point tried;   // when it was last opened, or could not be
   std::uint64_t generation = 0;                  // counts changes of environment and map
   int corruptions = 0;  // reports of LMDB that is_damaged() did not confirm
   std::mutex flush_mutex;
@@ -156,22 +160,23 @@ struct LmdbStore::Opened {
 
   std::mutex warning_mutex;
   std::string warning;
-  bool put_failed = false;          // the warning is about that
+  bool told = false;                // somebody has read it
   std::atomic<bool> warned{false};  // there is a warning: spares the lock if there is none
 
   void warn(std::string text) {
     if (text.empty()) return;
     const std::lock_guard lock{warning_mutex};
     warning = std::move(text);
+    told = false;
     warned.store(true, std::memory_order_relaxed);
   }
-  void note_put(bool stored) {
+  /// A transaction succeeded: what was told before is over.
+  void forget_told() {
+    if (!warned.load(std::memory_order_relaxed)) return;
     const std::lock_guard lock{warning_mutex};
-    if (stored && put_failed) {
-      warning.clear();
-      warned.store(false, std::memory_order_relaxed);
-    }
-    put_failed = !stored;
+    if (!told) return;
+    warning.clear();
+    warned.store(false, std::memory_order_relaxed);
   }
 };
 
@@ -222,6 +227,17 @@ LmdbStore::Opened& LmdbStore::opened() {
   return *fresh;
 }
 
+/// Opens what could not be opened, or could be read only. False if that is not due, or in vain.
+bool LmdbStore::open_again(Opened& opened, std::uint64_t generation) {
+  const std::unique_lock lock{opened.mutex};
+  if (opened.generation != generation) return true;
+  const bool due = std::chrono::steady_clock::now() - opened.tried > kReopenAfter;
+  if (due) reopen(opened);
+  if (due && opened.environment != nullptr) return true;
+  if (opened.environment != nullptr) opened.warn(describe(directory_, EACCES));
+  return false;
+}
+
 void LmdbStore::open_if_closed() {
   Opened& mine = opened();
   {
@@ -237,6 +253,7 @@ void LmdbStore::reopen(Opened& opened) {
   std::string notice;
   opened.environment = LmdbEnvironment::open(directory_, limits_, &notice);
   opened.warn(std::move(notice));
+  opened.tried = std::chrono::steady_clock::now();
   ++opened.generation;
 }
 
@@ -252,28 +269,38 @@ bool LmdbStore::transact(Access access, std::uint64_t bytes, Work work) {
     {
       const std::shared_lock lock{mine.mutex};
       generation = mine.generation;
-      if (mine.environment == nullptr) return false;
-      LmdbEnvironment& environment = *mine.environment;
-      if (access == Access::kWrite && environment.read_only()) {
-        mine.warn(describe(directory_, EACCES));
-        return false;
-      }
-      switch (environment.health()) {
-        case LmdbEnvironment::Health::kSound: {
-          LmdbTransaction transaction;
-          error = transaction.begin(environment.get(), flags);
-          if (error == MDB_SUCCESS) error = work(transaction, environment);
-          break;
+      if (mine.environment != nullptr) {
+        LmdbEnvironment& environment = *mine.environment;
+        const bool refused = access == Access::kWrite && environment.read_only();
+        if (refused && !environment.may_write()) {
+          mine.warn(describe(directory_, EACCES));
+          return false;
         }
-        case LmdbEnvironment::Health::kReplaced:
-          error = kReplaced;
-          break;
-        case LmdbEnvironment::Health::kShort:
-          error = kShort;
-          break;
+        switch (environment.health()) {
+          case LmdbEnvironment::Health::kSound: {
+            if (refused) break;
+            LmdbTransaction transaction;
+            error = transaction.begin(environment.get(), flags);
+            if (error == MDB_SUCCESS) error = work(transaction, environment);
+            break;
+          }
+          case LmdbEnvironment::Health::kReplaced:
+            error = kReplaced;
+            break;
+          case LmdbEnvironment::Health::kShort:
+            error = kShort;
+            break;
+        }
       }
     }
-    if (error == MDB_SUCCESS) return true;
+    if (error == MDB_SUCCESS) {
+      mine.forget_told();
+      return true;
+    }
+    if (error == kClosed) {
+      if (!open_again(mine, generation)) return false;
+      continue;
+    }
     if (!recover(mine, generation, error, bytes)) return false;
   }
   mine.warn("cache '" + directory_.string() +
@@ -412,7 +439,6 @@ void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::stri
           cursor.close();  // the end of a writing transaction would free it a second time
           return error == MDB_SUCCESS ? commit(transaction, opened(), durability) : error;
         });
-    opened().note_put(stored);
     if (!stored) return;
   }
 }
@@ -452,6 +478,7 @@ std::string LmdbStore::warning() {
   if (current != nullptr && !current->warned.load(std::memory_order_relaxed)) return {};
   Opened& mine = opened();
   const std::lock_guard lock{mine.warning_mutex};
+  mine.told = true;
   return mine.warning;
 }
 

@@ -51,6 +51,7 @@ class LmdbStore {
 
   Opened& opened();
   void open_if_closed();
+  bool open_again(Opened& opened, std::uint64_t generation);
   void reopen(Opened& opened);
   template <class Work>
   bool transact(Access access, std::uint64_t bytes, Work work);

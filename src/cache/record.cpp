@@ -108,11 +108,16 @@ bool claims_pickle(std::string_view bytes) {
                                  static_cast<std::uint8_t>(Codec::kPickle);
 }
 
+bool is_intact(const Digest& key, std::string_view bytes) {
+  if (bytes.size() < kFixed + 1 + kChecksum) return false;
+  const std::string_view covered = bytes.substr(0, bytes.size() - kChecksum);
+  return checksum(key, covered) == read_u64(covered.data() + covered.size());
+}
+
 std::optional<Record> parse_record(const Digest& key, std::string_view bytes,
                                    std::string_view secret) {
-  if (bytes.size() < kFixed + 1 + kChecksum) return std::nullopt;
+  if (!is_intact(key, bytes)) return std::nullopt;
   std::string_view covered = bytes.substr(0, bytes.size() - kChecksum);
-  if (checksum(key, covered) != read_u64(covered.data() + covered.size())) return std::nullopt;
 
   // The checksum is no proof against forgery, so every length below is still checked.
   if (static_cast<std::uint8_t>(bytes[0]) != kVersion) return std::nullopt;

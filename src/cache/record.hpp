@@ -34,6 +34,10 @@ void append_record(const Digest& key, const Record& record, std::string& out,
 /// between the check of the MAC and the use of what it covers.
 bool claims_pickle(std::string_view bytes);
 
+/// Whether `bytes` found under `key` are as they were written, whoever wrote them. Of a pickle that
+/// parse_record() refuses, it tells a foreign one from a damaged one.
+bool is_intact(const Digest& key, std::string_view bytes);
+
 /// Reads `bytes` found under `key`. nullopt if they are not, to the last bit, what was written
 /// under this very key by this format version; of kPickle, by somebody who had `secret`: without a
 /// secret no such record is read. The payload borrows from `bytes`.

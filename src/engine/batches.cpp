@@ -111,7 +111,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
   if (!failure) {
     tell_map(frame, context, rows, seconds_since(start));
   }
-  if (frame.cache != nullptr) frame.cache->flush();
+  context.flush();
   return failure;
 }
 

@@ -189,7 +189,7 @@ std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
     tell_map(job->frame(), *context, job->rows(), seconds_since(start));
     *outputs = job->outputs();
   }
-  if (context->cache() != nullptr) context->cache()->flush();
+  context->flush();
   return job->failure();
 }
 

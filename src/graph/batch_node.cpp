@@ -64,6 +64,7 @@ Node with_batch(const Node& node, BatchFunction batch, const Digest& code, bool 
   definition.whole_batch = true;
   definition.code = Digest::of_bytes("batch\n" + definition.code.hex() + code.hex());
   definition.has_identity &= has_identity;
+  definition.version.reset();  // it said nothing of `batch`
   return Node(std::move(definition));
 }
 

@@ -7,6 +7,19 @@
 #include "hypernodes/error.hpp"
 
 namespace hypernodes {
+namespace {
+
+/// What stands for the code of a node that has a version.
+Digest versioned_code(const Node::Definition& definition) {
+  // The name keeps two nodes of one version apart, and the types keep away records that would not
+  // decode: consumers' keys are made of their digests before anybody reads them.
+  const std::string& name = definition.known_as.empty() ? definition.name : definition.known_as;
+  std::string text = "version\n" + name + "\n" + *definition.version;
+  for (const NodeOutput& output : definition.outputs) text += "\n" + output.type.name();
+  return Digest::of_bytes(text);
+}
+
+}  // namespace
 
 BatchResult NodeBody::run_batch(std::span<const Column> arguments, std::int64_t rows,
                                 std::span<const NodeOutput> outputs) const {
@@ -73,12 +86,16 @@ Node Node::named(std::string name) const {
 
 Node Node::version(std::string_view version) const {
   Definition definition = *definition_;
-  // The name keeps two nodes of one version apart, and the types keep away records that would not
-  // decode: consumers' keys are made of their digests before anybody reads them.
-  std::string text = "version\n" + definition.name + "\n" + std::string(version);
-  for (const NodeOutput& output : definition.outputs) text += "\n" + output.type.name();
-  definition.code = Digest::of_bytes(text);
+  definition.version = version;
+  definition.code = versioned_code(definition);
   definition.has_identity = true;
+  return Node(std::move(definition));
+}
+
+Node Node::aka(std::string_view former_name) const {
+  Definition definition = *definition_;
+  definition.known_as = former_name;
+  if (definition.version) definition.code = versioned_code(definition);
   return Node(std::move(definition));
 }
 

@@ -37,14 +37,32 @@ void RunContext::add(const Statistics& statistics) {
     }
   }
   damaged_.fetch_add(statistics.damaged_records, std::memory_order_relaxed);
+  if (statistics.degraded) degraded_.store(true, std::memory_order_relaxed);
   for (const std::string& text : statistics.warnings) warn(text);
+}
+
+void RunContext::check(const Cache& cache) {
+  const std::string warning = cache.warning();
+  if (!warning.empty()) degrade(warning);
+}
+
+void RunContext::flush() {
+  if (cache_ == nullptr) return;
+  cache_->flush();
+  check(*cache_);
+}
+
+void RunContext::degrade(const std::string& warning) {
+  degraded_.store(true, std::memory_order_relaxed);
+  warn(warning);
 }
 
 namespace {
 
-/// Of a warning about a node, the part that names it, with the quotes; else the whole text.
+/// Of a warning about a node or a cache, the part that names it; else the whole text.
 std::string_view subject_of(std::string_view text) {
   static constexpr std::string_view kNode = "node '";
+  if (text.starts_with("cache ")) return text.substr(0, text.find(": "));
   if (!text.starts_with(kNode)) return text;
   return text.substr(0, text.find('\'', kNode.size()) + 1);
 }
@@ -69,7 +87,8 @@ void RunContext::warn_unstored(const Node& node, const std::string& why) {
 
 Statistics RunContext::statistics() const {
   const std::lock_guard lock(mutex_);
-  return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_};
+  return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_,
+          degraded_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace hypernodes

@@ -54,7 +54,13 @@ class RunContext {
   void count_damaged() { damaged_.fetch_add(1, std::memory_order_relaxed); }
   /// Adds what was counted elsewhere.
   void add(const Statistics& statistics);
-  /// Remembers a warning: each text once, of each node the first.
+  /// Asks `cache` whether it could do its work; if not, remembers why.
+  void check(const Cache& cache);
+  /// Makes durable what the run's own cache was given.
+  void flush();
+  /// Remembers a cache's reason why it could not do its work.
+  void degrade(const std::string& warning);
+  /// Remembers a warning: each text once, of each node and of each cache the first.
   void warn(const std::string& text);
   /// Remembers that `node` runs uncached, or that its results are not stored.
   void warn_uncached(const std::string& node, const std::string& why);
@@ -72,6 +78,7 @@ class RunContext {
   std::map<std::string, NodeStatistics> nodes_;
   std::vector<std::string> warnings_;
   std::atomic<std::int64_t> damaged_{0};
+  std::atomic<bool> degraded_{false};
   std::atomic<std::uint64_t> changes_{1};
   std::atomic<int> changing_{0};
 };

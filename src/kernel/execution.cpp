@@ -22,8 +22,8 @@ void Session::commit(RunContext& context) {
   for (Store& store : stores_) {
     store.held.release(context);
     store.writes.commit();
-    const std::string warning = store.writes.cache().warning();
-    if (!warning.empty()) context.warn(warning);
+    if (!store.writes.warning().empty()) context.degrade(store.writes.warning());
+    context.check(store.writes.cache());
   }
 }
 

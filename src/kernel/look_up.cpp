@@ -96,6 +96,7 @@ void Execution::look_up(StepState& state, const Rows& rows) {
       context_.count_damaged();
     }
   });
+  context_.check(*frame_.cache);
 }
 
 bool Execution::take_record(StepState& state, std::int64_t row, const Digest& key,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "kernel/write_behind.hpp"
 
+#include <utility>
+
 #include "values/object_runtime.hpp"
 
 namespace hypernodes {
@@ -46,6 +48,8 @@ void WriteBehind::commit() {
     const detail::Suspended others_may_run;
     cache_.put_many(keys_, records);
   }
+  // At once: the next that succeeds makes a cache forget it.
+  if (std::string warning = cache_.warning(); !warning.empty()) warning_ = std::move(warning);
   keys_.clear();
   ends_.clear();
   bytes_.clear();

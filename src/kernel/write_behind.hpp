@@ -35,6 +35,8 @@ class WriteBehind {
   /// Commits what is old enough; call between rows.
   void commit_if_due();
   void commit();
+  /// Why the cache could not do its work at a commit; empty if it could at all of them.
+  const std::string& warning() const { return warning_; }
 
  private:
   void added(const Digest& key);
@@ -49,6 +51,7 @@ class WriteBehind {
   std::vector<Digest> keys_;
   KeyTable index_;
   std::chrono::steady_clock::time_point oldest_;
+  std::string warning_;
 };
 
 }  // namespace hypernodes

@@ -297,7 +297,7 @@ def test_keys_of_a_disk_cache_are_text(key, tmp_path):
     for call in (cache.get, cache.has, lambda key: cache.put(key, 1)):
         with pytest.raises(TypeError, match="A key of a cache is a str, got") as caught:
             call(key)
-        assert caught.value.where == "DiskCache"
+        assert caught.value.where == f"key {key!r}"
 
 
 def test_a_value_that_cannot_be_stored_is_told_with_any_key(tmp_path):

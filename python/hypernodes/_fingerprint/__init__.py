@@ -2,5 +2,5 @@
 """The parts of `hypernodes.fingerprint`.
 
 From the ground up, each using only those before it: digest, origin, code, names, classes,
-objects, snapshot, arrays, values, imports, reach, dependencies, inputs.
+objects, snapshot, arrays, values, imports, reach, dependencies, inputs, pinned.
 """

@@ -41,7 +41,7 @@ def _hashed(content: Any) -> bytes:  # noqa: ANN401 (any buffer)
 def _numpy(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
     numpy = sys.modules["numpy"]
     if isinstance(value, numpy.dtype):
-        return mix("dtype", text(repr(value.descr if value.names else value.str)))
+        return _numpy_dtype(digest, value)
     if isinstance(value, numpy.generic) and not value.dtype.hasobject:
         return mix("scalar", _kind(value), digest(value.dtype), value.tobytes())
     if not isinstance(value, numpy.ndarray) or isinstance(value, numpy.ma.MaskedArray):
@@ -56,6 +56,15 @@ def _numpy(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
     if value.dtype.names:
         raise NoIdentityError("a numpy array of records with objects")
     return mix("array", *parts, digest(plain.reshape(-1).tolist()))
+
+
+def _numpy_dtype(digest: Digest, dtype: Any) -> bytes:  # noqa: ANN401
+    plain = mix("dtype", text(repr(dtype.descr if dtype.names else dtype.str)))
+    if dtype.subdtype is not None:
+        plain = mix("subarray", *map(digest, dtype.subdtype))
+    if dtype.isalignedstruct or dtype.metadata:
+        plain = mix("more", plain, digest((dtype.isalignedstruct, dict(dtype.metadata or {}))))
+    return plain
 
 
 def _arrow(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
@@ -81,8 +90,18 @@ def _arrow_table(pyarrow: Any, value: object, table: Any) -> bytes:  # noqa: ANN
     """By the bytes of Arrow's stream format, which leaves out what slices do not show."""
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table.combine_chunks())
+        stream.write_table(_without_leftovers(pyarrow, table).combine_chunks())
     return mix("arrow", _kind(value), _hashed(sink.getvalue()))
+
+
+def _without_leftovers(pyarrow: Any, table: Any) -> Any:  # noqa: ANN401
+    """The same without what lies under nulls, where Arrow can copy the rows."""
+    if not any(column.null_count for column in table.columns):
+        return table
+    try:
+        return table.take(pyarrow.array(range(table.num_rows), pyarrow.int64()))
+    except pyarrow.ArrowNotImplementedError:  # views and other young types
+        return table
 
 
 def _polars(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
@@ -107,10 +126,10 @@ def _pandas(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
     pandas = sys.modules["pandas"]
     if isinstance(value, pandas.DataFrame):
         columns = [_pandas_column(digest, value.iloc[:, i].array) for i in range(value.shape[1])]
-        columns += [digest(value.columns), digest(value.index), digest(value.attrs)]
+        columns += [digest(value.columns), digest(value.index), *_pandas_notes(digest, value)]
         return mix("pandas", _kind(value), *columns)
     if isinstance(value, pandas.Series):
-        parts = digest(value.name), digest(value.index), digest(value.attrs)
+        parts = digest(value.name), digest(value.index), *_pandas_notes(digest, value)
         return mix("pandas", _kind(value), *parts, _pandas_column(digest, value.array))
     if isinstance(value, pandas.MultiIndex):
         levels = [value.get_level_values(i) for i in range(value.nlevels)]
@@ -133,6 +152,11 @@ def _pandas(digest: Digest, value: Any) -> bytes | None:  # noqa: ANN401
         ends = digest(value.left), digest(value.right)
         return mix("pandas", _kind(value), *ends, text(value.closed))
     return None
+
+
+def _pandas_notes(digest: Digest, value: Any) -> list[bytes]:  # noqa: ANN401
+    strict = not value.flags.allows_duplicate_labels
+    return [digest(value.attrs), *([b"no duplicate labels"] if strict else [])]
 
 
 def _pandas_column(digest: Digest, column: Any) -> bytes:  # noqa: ANN401

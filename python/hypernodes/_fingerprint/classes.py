@@ -141,11 +141,6 @@ def field_names(cls: type) -> list[str]:
     return [field.name for field in getattr(cls, "__attrs_attrs__", ())]
 
 
-def declares_fields(cls: type) -> bool:
-    """Says whether a class itself is a dataclass or attrs class: its fields are all its state."""
-    return "__dataclass_fields__" in vars(cls) or is_attrs(cls)
-
-
 def is_attrs(cls: type) -> bool:
     """Says whether attrs made a class."""
     return "__attrs_attrs__" in vars(cls)

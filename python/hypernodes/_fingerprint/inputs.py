@@ -25,7 +25,15 @@ class InputDigester(Digester):
     def user_function(self, function: types.FunctionType) -> bytes:
         """Returns the digest of a user's function, its name, and what it reads from elsewhere."""
         name = text(function.__name__)
-        return mix("reaching", name, super().user_function(function), _reached(function))
+        shown = {key: item for key, item in vars(function).items() if not key.startswith("_")}
+        parts = super().user_function(function), self.mapping("attributes", shown)
+        return mix("reaching", name, *parts, _reached(function))
+
+    def runtime(self, value: object) -> bytes:
+        """Returns the digest of a lock in an object; one that is an input itself has none."""
+        if len(self._open) == 1:
+            raise NoIdentityError(f"an object of class {type(value).__qualname__}")
+        return super().runtime(value)
 
 
 class _Known:

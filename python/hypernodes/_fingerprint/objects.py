@@ -58,7 +58,6 @@ class _Layout(NamedTuple):
 
     fields: tuple[str, ...]
     """Those that a dataclass or attrs class declares."""
-    only_fields: bool
     slots: tuple[str, ...]
     derived: frozenset[str]
     """Cached properties, whose results are there or not."""
@@ -82,12 +81,13 @@ def _read_layout(cls: type) -> _Layout:
     base = next(base for base in cls.__mro__ if not base.__flags__ & _HEAP_TYPE)
     content = _CONTENT.get(base) if _shows_its_state(cls, base) else None
     if issubclass(base, BaseException):
-        content = operator.attrgetter("args")
+        content = functools.partial(_exception_content, _shown_members(base))
+    elif hasattr(base, "n_sequence_fields"):  # os.stat_result and the like, which hide some
+        content = operator.methodcaller("__reduce__")
     names = {name for each in cls.__mro__ for name in vars(each)}
     derived = [n for n in names if isinstance(_raw(cls, n), functools.cached_property)]
     return _Layout(
         tuple(classes.field_names(cls)),
-        classes.declares_fields(cls),
         tuple(_slot_names(cls)),
         frozenset(derived),
         classes.is_pydantic(cls),
@@ -103,7 +103,7 @@ def instance(digest: classes.Digest, value: object) -> bytes:
         NoIdentityError: If its state is not all in attributes, or one of them has no digest.
     """
     cls = type(value)
-    if cls.__module__.partition(".")[0] == _PACKAGE:
+    if _is_own(cls):
         node_code = getattr(value, "code_hash", None)  # One of our nodes, used as a function.
         if isinstance(node_code, str):
             return mix("node", text(node_code))
@@ -115,6 +115,15 @@ def instance(digest: classes.Digest, value: object) -> bytes:
         return mix("object", _class_digest(digest, cls), digest(_state(value, layout)), content)
     except NoIdentityError as error:
         raise NoIdentityError(f"{error} in an object of class {cls.__qualname__}") from None
+
+
+def is_pinned(value: object) -> bool:
+    """Says whether a value is one of our nodes that has a version."""
+    return _is_own(type(value)) and isinstance(getattr(value, "version", None), str)
+
+
+def _is_own(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == _PACKAGE
 
 
 def own_key(digest: classes.Digest, value: Any) -> bytes | None:  # noqa: ANN401
@@ -157,8 +166,6 @@ def _class_digest(digest: classes.Digest, cls: type) -> bytes:
 
 def _state(value: Any, layout: _Layout) -> dict[str, Any]:  # noqa: ANN401
     declared = {name: getattr(value, name) for name in layout.fields if hasattr(value, name)}
-    if layout.only_fields:
-        return declared
     if layout.is_named_tuple:
         return {}  # its content says it all
     attributes = dict(getattr(value, "__dict__", ()))
@@ -166,10 +173,28 @@ def _state(value: Any, layout: _Layout) -> dict[str, Any]:  # noqa: ANN401
         attributes.pop(name, None)
     if layout.is_pydantic:
         private = getattr(value, "__pydantic_private__", None) or {}
-        return attributes | private | (getattr(value, "__pydantic_extra__", None) or {})
+        extra = getattr(value, "__pydantic_extra__", None) or {}
+        given = frozenset(getattr(value, "__pydantic_fields_set__", ()))
+        return attributes | private | extra | {"": given}  # model_dump(exclude_unset=True)
     attributes |= {name: getattr(value, name) for name in layout.slots if hasattr(value, name)}
     public = {name: item for name, item in attributes.items() if not name.startswith("_")}
     return (declared | public) or attributes
+
+
+def _shown_members(base: type) -> list[str]:
+    """What an exception has besides `args`: OSError.filename, ImportError.name."""
+    return [
+        name
+        for kind in base.__mro__
+        for name, item in vars(kind).items()
+        if isinstance(item, types.MemberDescriptorType) and not name.startswith("_")
+    ]
+
+
+def _exception_content(members: list[str], value: BaseException) -> object:
+    shown = {name: getattr(value, name, None) for name in members}
+    shown = {name: item for name, item in shown.items() if item is not None}
+    return (value.args, shown) if shown else value.args
 
 
 def _slot_names(cls: type) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import operator
 import sys
 import sysconfig
@@ -64,6 +63,8 @@ def _place(module: ModuleType) -> str:
 
 
 def _release(top: str) -> str | None:
+    import importlib.metadata  # here: it takes a third of the time that importing us takes
+
     try:
         return importlib.metadata.version(top)
     except importlib.metadata.PackageNotFoundError:
@@ -73,6 +74,8 @@ def _release(top: str) -> str | None:
 
 @functools.cache
 def _distributions() -> dict[str, list[str]]:
+    import importlib.metadata
+
     return dict(importlib.metadata.packages_distributions())
 
 
@@ -80,6 +83,23 @@ def module_of(thing: object) -> str:
     """The module of a class or function; a child process has another name for the main one."""
     name = getattr(thing, "__module__", None) or ""
     return "__main__" if name == "__mp_main__" else str(name)
+
+
+def importable_module(thing: object) -> str:
+    """The module of a class or function under the name that other programs import it by.
+
+    `__main__` of a script is called as its file, of `python -m package.module` as that module; in a
+    notebook or at a prompt it stays `__main__`.
+    """
+    name = module_of(thing)
+    if name != "__main__":
+        return name
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    place = getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return Path(place).stem if isinstance(place, str) else name
 
 
 def reference(found: object) -> bytes | None:

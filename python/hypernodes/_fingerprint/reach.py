@@ -12,6 +12,7 @@ from . import values
 from .digest import NoIdentityError, mix, text
 from .imports import imported_files
 from .names import SINKS, Use, names_in
+from .objects import is_pinned
 from .origin import is_user_code, module_of, version_of
 from .snapshot import Snapshot
 
@@ -82,6 +83,8 @@ def _parts(value: Any) -> list[Any]:  # noqa: ANN401 (any object)
         return list(value)
     if isinstance(value, dict):
         return list(value.values())
+    if is_pinned(value):  # its version stands for all that it reads
+        return []
     parts: list[Any] = [type(value)]
     for name in ("__wrapped__", "func"):  # functools.lru_cache; cached_property and our nodes
         inner = getattr(value, name, None) if not isinstance(value, types.BuiltinMethodType) else 0

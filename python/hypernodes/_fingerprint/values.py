@@ -9,6 +9,7 @@ wrong digest serves a wrong result, a missing one only costs time.
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import contextvars
 import datetime
 import decimal
@@ -64,6 +65,9 @@ _RUNTIME: tuple[type, ...] = (
     type(threading.RLock()),
     threading.Condition,
     threading.Event,
+    threading.Semaphore,
+    threading.BoundedSemaphore,
+    threading.Barrier,
 )
 _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _LRU_CACHE = type(functools.lru_cache(len))
@@ -75,6 +79,10 @@ _DESCRIPTORS = (
     types.MemberDescriptorType,
 )
 
+
+# A level takes up to ten frames; CPython's limit is 1000.
+_LEVELS_PER_STACK = 50
+_MOST_LEVELS = 2000
 
 # Exactly these may be plain data all through, for which the core has an encoding.
 _PLAIN = frozenset({tuple, list, set, frozenset, dict})
@@ -105,6 +113,8 @@ class Digester:
             return mix("cycle", text(str(len(self._open) - depth)))
         self._open[id(value)] = len(self._open)
         try:
+            if len(self._open) % _LEVELS_PER_STACK == 0:
+                return self._on_another_stack(value)
             return self._compound(value)
         except RecursionError:
             raise NoIdentityError("data nested too deeply") from None
@@ -127,6 +137,10 @@ class Digester:
         """Returns the digest of a function: code, defaults and closure, not its name."""
         return _function_digest(self, function)
 
+    def runtime(self, value: object) -> bytes:
+        """Returns the digest of a lock or the like: its state does not count."""
+        return text(type(value).__qualname__)
+
     def known_class(self, cls: type) -> bytes | None:
         """Returns the digest of a user's class that was digested before and has not changed."""
         kept = _classes.get(id(cls))
@@ -143,6 +157,23 @@ class Digester:
         snapshot.add(cls)
         kept.snapshot = snapshot
         return kept.digest
+
+    def _on_another_stack(self, value: object) -> bytes:
+        """Goes on in a thread of its own, so that the depth of the stack sets no limit."""
+        if len(self._open) > _MOST_LEVELS:
+            raise NoIdentityError("data nested too deeply")
+        outcome: concurrent.futures.Future[bytes] = concurrent.futures.Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(self._compound(value))
+            except BaseException as error:
+                outcome.set_exception(error)
+
+        thread = threading.Thread(target=contextvars.copy_context().run, args=(run,), daemon=True)
+        thread.start()
+        thread.join()
+        return outcome.result()
 
     def _compound(self, value: object) -> bytes:
         for kinds, digest in _HANDLERS:
@@ -222,6 +253,8 @@ def _shown(digest: Digester, value: object) -> bytes | None:
     shown = repr(value)
     if " at 0x" in shown:  # A tzinfo of the user's own.
         raise NoIdentityError(f"the value {shown}")
+    if isinstance(value, uuid.UUID) and value.is_safe is not uuid.SafeUUID.unknown:
+        shown += value.is_safe.name
     return mix("shown", text(shown))
 
 
@@ -333,8 +366,12 @@ def _class(digest: Digester, value: type) -> bytes:
 def _annotation(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
     """Generic aliases and unions, such as `list[int]` or `int | None`."""
     origin = typing.get_origin(value)
+    if origin in (types.UnionType, typing.Union):  # int | None equals Optional[int]
+        return mix("union", digest.items("of", typing.get_args(value)))
     if origin is not None:
-        return mix("alias", digest(origin), digest.items("of", typing.get_args(value)))
+        of = digest.items("of", typing.get_args(value))
+        old = text(value._name or "") if type(value).__module__ == "typing" else b""
+        return mix("alias", digest(origin), of, old)
     if isinstance(value, typing.TypeVar):
         return mix("typevar", text(value.__name__))
     if isinstance(value, typing.ForwardRef):
@@ -346,9 +383,11 @@ def _annotation(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
 
 
 def _runtime(digest: Digester, value: Any) -> bytes | None:  # noqa: ANN401
-    if isinstance(value, logging.Logger | contextvars.ContextVar):
+    if isinstance(value, logging.Logger):
         return mix("named", text(type(value).__qualname__), text(value.name))
-    return mix("runtime", text(type(value).__qualname__)) if type(value) in _RUNTIME else None
+    if isinstance(value, contextvars.ContextVar):
+        return mix("named", digest.runtime(value), text(value.name))
+    return mix("runtime", digest.runtime(value)) if type(value) in _RUNTIME else None
 
 
 def _enum(digest: Digester, value: enum.Enum) -> bytes:

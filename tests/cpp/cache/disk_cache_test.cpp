@@ -773,6 +773,21 @@ TEST_F(DiskCacheTest, ADirectoryThatCannotBeMadeIsAnError) {
   }
 }
 
+TEST_F(DiskCacheTest, ABoundThatMakesNoSenseIsAnError) {
+  const DiskCacheOptions small{.max_bytes = DiskCacheOptions::kLeastBytes - 1};
+  const DiskCacheOptions negative{.max_age = std::chrono::seconds{-1}};
+  for (const DiskCacheOptions& bad : {small, negative}) {
+    try {
+      DiskCache cache{directory_, bad};
+      FAIL() << bad.max_bytes;
+    } catch (const CacheError& error) {
+      EXPECT_EQ(error.where(), bad.max_bytes == 0 ? "max_age" : "max_bytes");
+      EXPECT_NE(error.fix().find("no bound"), std::string::npos);
+    }
+  }
+  EXPECT_FALSE(fs::exists(data()));
+}
+
 TEST_F(DiskCacheTest, ParentsAreMade) {
   DiskCache cache{directory_ / "a" / "b" / ""};
   put(cache, {1});

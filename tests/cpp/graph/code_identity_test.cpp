@@ -62,5 +62,25 @@ TEST(CodeIdentityTest, VersionCoversNameAndOutputTypes) {
   EXPECT_NE(code(base.version("1")), code(node("a", {"x"}, maybe).named("plus").version("1")));
 }
 
+TEST(CodeIdentityTest, FormerNameStandsForTheNameBesideAVersion) {
+  const Node before = node<plus>("a", {"x"}).version("1");
+  const Node renamed = node<plus>("a", {"x"}).named("added");
+  EXPECT_EQ(code(renamed.version("1").aka("plus")), code(before));
+  EXPECT_EQ(code(renamed.aka("plus").version("1")), code(before));
+  EXPECT_NE(code(renamed.version("2").aka("plus")), code(before));
+  EXPECT_NE(code(renamed.version("1").aka("minus")), code(before));
+}
+
+TEST(CodeIdentityTest, FormerNameCountsForNothingWithoutAVersion) {
+  const Node base = node<plus>("a", {"x"});
+  EXPECT_EQ(code(base.aka("minus")), code(base));
+  const auto batch = [](std::span<const BatchArgument> arguments, std::int64_t) {
+    return std::vector<Column>{arguments[0].column};
+  };
+  const Node both = base.version("1").with_batch(batch);
+  EXPECT_EQ(code(both.aka("minus")), code(both));
+  EXPECT_NE(code(both), code(base.version("1")));
+}
+
 }  // namespace
 }  // namespace hypernodes

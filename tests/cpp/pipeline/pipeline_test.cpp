@@ -286,6 +286,19 @@ TEST(PipelineCacheTest, SecondRunCallsNothing) {
   EXPECT_EQ(calls, 2);
 }
 
+TEST(PipelineCacheTest, MemoryServesRunsAndMaps) {
+  const MemoryCache cache({.max_bytes = 1 << 20});
+  calls = 0;
+  for (int i = 0; i < 2; ++i) {
+    const Pipeline pipeline = arithmetic().with_cache(cache);
+    EXPECT_EQ(text(pipeline.run({{"x", 5}})), "{'doubled': 10, 'result': 20}");
+    EXPECT_EQ(text(pipeline.map({{"x", {5, 1}}}, over("x"))),
+              "{'doubled': [10, 2], 'result': [20, 12]}");
+  }
+  EXPECT_EQ(calls, 4);
+  EXPECT_EQ(cache.size(), 4U);
+}
+
 TEST(PipelineCacheTest, PartialHitsRunOnlyTheMisses) {
   const TemporaryDirectory directory;
   const Pipeline pipeline = arithmetic().with_cache(DiskCache{directory.path()});

@@ -18,6 +18,7 @@ import pytest
 from hypernodes import (
     DiskCache,
     ExecutionError,
+    MemoryCache,
     Pipeline,
     PipelineCallback,
     SequentialEngine,
@@ -339,6 +340,36 @@ def test_cache_written_in_python_travels_as_it_pickles(engine: DaskEngine, tmp_p
     assert pipeline.map({"x": [1, 2]}, "x", engine=engine) == [{"doubled": 2}, {"doubled": 4}]
     assert pipeline.map({"x": [1]}, "x", engine=SequentialEngine()) == [{"doubled": 2}]
     assert pipeline.last_run.nodes["double"].rows_cached == 1
+
+
+def test_options_of_a_disk_cache_reach_the_processes(engine: DaskEngine, tmp_path: Path) -> None:
+    pipeline = Pipeline([root_of])
+    forbidding = DiskCache(tmp_path, allow_pickle=False)
+    with pytest.warns(UncachedWarning, match="allow_pickle=False"):
+        pipeline.with_cache(forbidding).map({"x": [1, 2]}, "x", engine=engine)
+    assert len(forbidding) == 0
+    keyed = DiskCache(tmp_path, pickle_key="a secret of the tests", durability="commit")
+    expected = pipeline.with_cache(keyed).map({"x": [1, 2]}, "x", engine=engine)
+    here = pipeline.with_cache(keyed)
+    assert here.map({"x": [1, 2]}, "x", engine=SequentialEngine()) == expected
+    assert here.last_run.nodes["root_of"].rows_cached == 2
+
+
+@node(output_name="root")
+def root_of(x: int) -> complex:
+    return complex(0, x)
+
+
+def test_a_memory_cache_keeps_nothing_of_other_processes(engine: DaskEngine) -> None:
+    cache = MemoryCache()
+    pipeline = Pipeline([double], cache=cache)
+    with pytest.warns(UncachedWarning, match="use a DiskCache to keep them"):
+        mapped = pipeline.map({"x": [1, 2]}, "x", engine=engine)
+    assert mapped == [{"doubled": 2}, {"doubled": 4}]
+    assert len(cache) == 0
+    assert "MemoryCache" in pipeline.last_run.warnings[0]
+    pipeline.map({"x": [1, 2]}, "x", engine=SequentialEngine())
+    assert len(cache) == 2
 
 
 def test_warnings_of_rows_that_ran_there_are_told_here(engine: DaskEngine, tmp_path: Path) -> None:

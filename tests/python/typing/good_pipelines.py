@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -17,6 +18,7 @@ from hypernodes import (
     ExecutionError,
     HyperNodesError,
     Library,
+    MemoryCache,
     Pipeline,
     PipelineNode,
     SeqEngine,
@@ -43,7 +45,7 @@ mapped = inner.as_node(
 pipeline = Pipeline(
     nodes=[mapped, inner],
     engine=SeqEngine(cache=DiskCache("cache")),
-    cache=DiskCache(Path("cache")),
+    cache=DiskCache(Path("cache"), "10 GB", timedelta(days=1), durability="commit"),
     callbacks=[ProgressCallback(enable="auto")],
     name="outer",
     strict_types=True,
@@ -62,6 +64,12 @@ made: polars.DataFrame = pipeline.map(table, outputs="polars")
 made = pipeline.map(table.lazy(), map_over="x", outputs="polars")
 assert_type(pipeline.with_columns(table, "doubled", {"k": 1}), polars.DataFrame)
 one: int = pipeline.run(table)["doubled"]
+
+memory = MemoryCache(max_bytes=10**9, max_age=3600)
+assert_type(pipeline.with_cache(memory), Pipeline)
+assert_type(memory.stats()["max_bytes"], int | None)
+assert_type(memory.verify(), dict[str, int])
+assert_type(memory.get_many(["a"]), dict[str, Any])
 
 assert_type(pipeline.bind(x=1, other="text"), Pipeline)
 assert_type(pipeline.unbind("x").unbind(), Pipeline)

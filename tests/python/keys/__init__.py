@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Cache keys: what counts, what does not, and what must never change."""
