@@ -1,4 +1,4 @@
-"""What the three benchmarks share: workers, interleaved rounds, the table, the results file."""
+"""What the benchmarks share: workers, interleaved rounds, the table, the results file."""
 
 import json
 import os

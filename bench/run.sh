@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `./run bench [NAME...]` calls this with the release build done: measures overhead, daft, cache and keys,
+# `./run bench [NAME...]` calls this with the release build done: measures all of the names below,
 # or only what is named, each beside its peers. See README.md.
 set -euo pipefail
 
@@ -8,8 +8,9 @@ root=$(dirname "$bench")
 build=${HYPERNODES_BUILD_DIR:-$root/build/release}
 python=$root/.venv/bin/python
 peers=$bench/.peers
-names=(overhead daft cache keys)
-declare -A scripts=([overhead]=overhead.py [daft]=daft_bench.py [cache]=cache.py [keys]=keys.py)
+names=(overhead daft cache keys stream)
+declare -A scripts=([overhead]=overhead.py [daft]=daft_bench.py [cache]=cache.py [keys]=keys.py
+  [stream]=stream.py)
 
 say() { echo "bench: $*" >&2; }
 die() { say "$*"; exit 1; }

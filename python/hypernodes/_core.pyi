@@ -245,6 +245,13 @@ class ArrowColumn:
     def __arrow_c_array__(self, requested_schema: Any = None) -> tuple[Any, Any]: ...
     def to_list(self) -> list[Any]: ...
 
+def hinted_column(items: list[Any], hint: Any) -> ArrowColumn: ...
+
+class ArrowType:
+    """A column's type as an Arrow schema."""
+
+    def __arrow_c_schema__(self) -> Any: ...
+
 # Drawing ---------------------------------------------------------------------------------------
 
 def draw_themes() -> dict[str, dict[str, Any]]: ...
@@ -342,11 +349,6 @@ class ArrowTable:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
 
-class ArrowType:
-    """A column's type as an Arrow schema."""
-
-    def __arrow_c_schema__(self) -> Any: ...
-
 class DaftStep:
     """A function of columns in a Daft plan."""
 
@@ -364,7 +366,9 @@ class DaftStep:
     def outputs(self) -> list[str]: ...
     @property
     def types(self) -> list[ArrowType | None]: ...
-    def run(self, row_numbers: Any, arguments: list[Any]) -> list[Any]: ...
+    @property
+    def argument_types(self) -> list[ArrowType | None]: ...
+    def run(self, counted: Any, arguments: list[Any]) -> list[Any]: ...
 
 class DaftSource:
     """The columns that a DataFrame begins with, and what its steps are compiled from."""
@@ -404,6 +408,13 @@ def daft_source(
     inputs: dict[str, Any],
     map_over: str | Sequence[str] | None,
     map_mode: str,
+    output_name: str | Sequence[str] | None,
+    hints: dict[str, Any],
+) -> DaftSource: ...
+def daft_source_on(
+    graph: Graph,
+    columns: dict[str, Any],
+    inputs: dict[str, Any],
     output_name: str | Sequence[str] | None,
     hints: dict[str, Any],
 ) -> DaftSource: ...

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _changes
+from . import _changes, _outputs, _tables
 from .exceptions import PlanError
 
 if TYPE_CHECKING:
@@ -106,20 +106,46 @@ class NativeEngine(ABC):
 
         Args:
             pipeline: What to run.
-            inputs: The inputs by name; those in `map_over` are lists.
+            inputs: The inputs by name; those in `map_over` are lists. Or a table.
             map_over: The names of the inputs to map over.
             map_mode: "zip" or "product".
             output_name: The only outputs to compute.
-            outputs: "records", a list of dicts, or "columns", a dict of lists; by default records,
-                on DaftEngineV2 columns.
+            outputs: "records", a list of dicts, "columns", a dict of lists, or a table: "arrow",
+                "pandas", "polars" or "daft"; by default records, on DaftEngineV2 columns.
             overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
         """
+        if type(inputs) is not dict and _tables.is_table(inputs):
+            table = _tables.open_table(inputs)
+            names = [map_over] if isinstance(map_over, str) else map_over
+            inputs, map_over = _tables.over_table(
+                pipeline, table, names or None, output_name, overrides
+            )
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
         shape = self._outputs if outputs is None else outputs
+        if shape in _outputs.SHAPES:
+            _outputs.require(shape)
+            arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
+            return self._map_table(*arguments, shape)
         return self._map_graph(
             pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks, shape
         )
+
+    def _map_table(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        shape: str,
+    ) -> Any:  # noqa: ANN401 (`shape` decides)
+        """Maps a graph of `pipeline`: a table of its outputs."""
+        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
+        return _outputs.build(shape, self._map_graph(*arguments, "arrow"), pipeline)
 
     @abstractmethod
     def _run_graph(

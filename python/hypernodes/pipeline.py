@@ -8,9 +8,9 @@ import itertools
 import os
 import reprlib
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from . import _changes, _core
+from . import _changes, _core, _tables
 from ._graph import PipelineGraph, describe
 from ._type_check import check_types
 from .engines import NativeEngine, SeqEngine
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from ._description import PipelineDescription
     from .cache import Cache
     from .callbacks import PipelineCallback
-    from .protocols import Engine
+    from .protocols import Engine, Table
     from .viz import GraphvizTheme
 
 __all__ = ["Pipeline"]
 
 _numbers = itertools.count()
+
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -232,7 +234,7 @@ class Pipeline:
 
     def run(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | Table | None = None,
         output_name: str | Sequence[str] | None = None,
         engine: Engine | None = None,
         **kwargs: Any,  # noqa: ANN401 (whatever the engine understands)
@@ -240,7 +242,8 @@ class Pipeline:
         """Runs on one item.
 
         Args:
-            inputs: Values by name, over the bound ones; others than those needed are ignored.
+            inputs: Values by name, over the bound ones; others than those needed are ignored. Or
+                a table of one row: see `map`.
             output_name: The only outputs to compute, in this order; by default all.
             engine: How to run it this time.
             **kwargs: More for the engine.
@@ -272,38 +275,83 @@ class Pipeline:
         merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
+    @overload
     def map(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | Table | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        *,
+        outputs: Literal["records"],
+        **kwargs: Any,  # noqa: ANN401
+    ) -> list[dict[str, Any]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Mapping[str, Any] | Table | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        *,
+        outputs: Literal["columns"],
+        **kwargs: Any,  # noqa: ANN401
+    ) -> dict[str, list[Any]]: ...
+    @overload
+    def map(
+        self,
+        inputs: Mapping[str, Any] | Table | None = None,
         map_over: str | Sequence[str] | None = None,
         map_mode: str = "zip",
         output_name: str | Sequence[str] | None = None,
         engine: Engine | None = None,
         **kwargs: Any,  # noqa: ANN401
-    ) -> Any:  # noqa: ANN401
+    ) -> Any: ...  # noqa: ANN401
+    def map(
+        self,
+        inputs: Mapping[str, Any] | Table | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Runs on each item.
 
         Args:
             inputs: Values by name, over the bound ones; those in `map_over` are lists, tuples,
-                ranges, numpy arrays, or Arrow, pandas or polars columns.
-            map_over: The names of the inputs to map over; others are the same for every item.
+                ranges, numpy arrays, or Arrow, pandas, polars or Daft columns. Or a table, a row
+                for each item: a pyarrow Table or RecordBatch, or a DataFrame of pandas, polars or
+                Daft. Columns that are no inputs are ignored; the others come before bound values.
+            map_over: The names of the inputs to map over; others are the same for every item. Of
+                a table the columns to take, by default all that are inputs.
             map_mode: "zip" takes the items side by side, "product" all combinations, the last
                 name varying fastest.
             output_name: The only outputs to compute, in this order; by default all.
             engine: How to run it this time.
-            **kwargs: More for the engine, such as `outputs="columns"` for a dict of lists.
+            **kwargs: More for the engine, such as `outputs`: "records" for a list of dicts,
+                "columns" for a dict of lists, "arrow", "pandas", "polars" or "daft" for a table.
 
         Returns:
             A list of dicts, or what `outputs` says.
 
         Raises:
             PlanError: As for run, and for lists of unequal length.
+            TypeError: For a table of values that no Arrow type fits, or that break a return hint.
+            DependencyMissingError: If the package of a table is not installed (an ImportError).
         """
         if engine is not None:
             _check_engine(engine)
-        merged = self._checked(inputs, output_name, kwargs)
-        over = [map_over] if isinstance(map_over, str) else list(map_over or [])
         chosen: Any = self.engine if engine is None else engine
+        over = [map_over] if isinstance(map_over, str) else list(map_over or [])
+        if type(inputs) is not dict and _tables.is_table(inputs):
+            table = _tables.open_table(inputs)
+            inputs, over = _tables.over_table(
+                self, table, over or None, output_name, kwargs.get("overrides")
+            )
+        merged = self._checked(inputs, output_name, kwargs)
         return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
 
     def explain(
@@ -342,6 +390,44 @@ class Pipeline:
         over = [map_over] if isinstance(map_over, str) else map_over
         given = {**merged, **(overrides or {})}
         return Explanation(graph.explain(given, over, map_mode, output_name, cache))
+
+    def with_columns(
+        self,
+        df: T,
+        output_name: str | Sequence[str] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> T:
+        """The same table with the outputs as further columns.
+
+        A Daft DataFrame is extended lazily: nothing runs before Daft is told to, and then batch by
+        batch, so that what is read from files and written to files need not fit into memory. A C++
+        node becomes a native function of columns, Python nodes that touch one batch UDF, whose
+        columns are typed by return hints; callbacks are not told. Other tables are mapped at once
+        on this pipeline's engine.
+
+        Args:
+            df: A Daft, pandas or polars DataFrame, or a pyarrow Table or RecordBatch. Columns that
+                are called as inputs are read, over bound values; all are kept, in their order.
+            output_name: The only outputs to compute, in this order; by default all.
+            inputs: Inputs that are the same for every row, over columns of these names.
+
+        Raises:
+            PlanError: If a column is called as an output, and as for map.
+            TypeError: If a column does not fit the C++ node that reads it, and as for map.
+
+        >>> from hypernodes import node
+        >>> import pandas as pd
+        >>> @node("area")
+        ... def area(width: int, height: int) -> int:
+        ...     return width * height
+        >>> df = pd.DataFrame({"width": [2, 3]})
+        >>> print(Pipeline([area]).with_columns(df, inputs={"height": 4}))
+           width  area
+        0      2     8
+        1      3    12
+        """
+        extended: T = _tables.with_columns(self, df, inputs, output_name)
+        return extended
 
     def as_node(
         self,
@@ -402,9 +488,12 @@ class Pipeline:
 
     # The native side --------------------------------------------------------------------------
 
-    def _merged(self, inputs: Mapping[str, Any] | None) -> dict[str, Any]:
-        """A new dict: bound inputs under the given ones."""
-        return {**self._bound, **(inputs or {})}
+    def _merged(self, inputs: Mapping[str, Any] | Table | None) -> dict[str, Any]:
+        """A new dict: bound inputs under the given ones, which may be a table of one row."""
+        given: Any = inputs
+        if type(given) is not dict and _tables.is_table(given):
+            given = _tables.one_row(given, self._native().root_args)
+        return {**self._bound, **(given or {})}
 
     def _own_settings(self) -> tuple[Cache | None, Sequence[PipelineCallback] | None]:
         """The cache and callbacks set here or on an engine set here, for use inside another."""
@@ -431,7 +520,7 @@ class Pipeline:
 
     def _checked(
         self,
-        inputs: Mapping[str, Any] | None,
+        inputs: Mapping[str, Any] | Table | None,
         output_name: str | Sequence[str] | None,
         options: Mapping[str, Any],
     ) -> dict[str, Any]:

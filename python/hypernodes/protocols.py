@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
 
-__all__ = ["Engine"]
+__all__ = ["ArrowTable", "Engine", "LazyTable", "Table"]
 
 
 @runtime_checkable
@@ -38,3 +38,20 @@ class Engine(Protocol):
         output_name: str | Sequence[str] | None = None,
     ) -> Any:  # noqa: ANN401
         """Runs `pipeline` on each item."""
+
+
+class ArrowTable(Protocol):
+    """What type checkers take for a table: DataFrames of all kinds give their rows to Arrow."""
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> object:  # noqa: ANN401
+        """The rows, as the Arrow PyCapsule interface has it."""
+
+
+class LazyTable(Protocol):
+    """The same of a LazyFrame of polars."""
+
+    def collect_schema(self) -> Any:  # noqa: ANN401
+        """Its columns."""
+
+
+Table: TypeAlias = ArrowTable | LazyTable

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/object_cast.hpp"
 #include "bindings/to_python.hpp"
 #include "hypernodes/daft_abi.h"
 #include "hypernodes/error.hpp"
@@ -87,7 +88,50 @@ nb::tuple export_arrow(const Column& column) {
       make_capsule(std::move(array), "arrow_array", destroy_capsule<ArrowArray>));
 }
 
+nb::object ArrowType::schema() const {
+  auto schema = std::make_unique<ArrowSchema>();
+  Column::export_schema(type, "", schema.get());
+  return make_capsule(std::move(schema), "arrow_schema", destroy_capsule<ArrowSchema>);
+}
+
+Type import_arrow_type(nb::handle object) {
+  const nb::object capsule = object.attr("__arrow_c_schema__")();
+  try {
+    return Column::import_schema(capsule_pointer<ArrowSchema>(capsule, "arrow_schema"));
+  } catch (const TypeError&) {
+    return Kind::kObject;
+  }
+}
+
+Type hinted_type(nb::handle column_type) {
+  const nb::object kind_name = column_type.attr("kind");
+  const std::string_view kind = text_of(kind_name);
+  if (kind == "list") return Type::list(hinted_type(column_type.attr("item")));
+  if (kind == "optional") return hinted_type(column_type.attr("item")).optional();
+  if (kind == "null") return Kind::kNull;
+  if (kind == "bool") return Kind::kBool;
+  if (kind == "int64") return Kind::kInt64;
+  if (kind == "float64") return Kind::kFloat64;
+  if (kind == "string") return Kind::kString;
+  if (kind == "bytes") return Kind::kBytes;
+  return Kind::kObject;
+}
+
+namespace {
+
+/// A list's items as a hint says; any may be None.
+ArrowColumn hinted_column(const nb::list& items, nb::handle hint) {
+  const Type type = hinted_type(hint);
+  const nb::object tuple = owned(PyList_AsTuple(items.ptr()));
+  return {cast_items(&PyTuple_GET_ITEM(tuple.ptr(), 0), PyTuple_GET_SIZE(tuple.ptr()),
+                     type.kind() == Kind::kNull ? type : type.optional())};
+}
+
+}  // namespace
+
 void bind_arrow(nb::module_& module) {
+  module.def("hinted_column", hinted_column, nb::arg("items"), nb::arg("hint"));
+  nb::class_<ArrowType>(module, "ArrowType").def("__arrow_c_schema__", &ArrowType::schema);
   nb::class_<ArrowColumn>(module, "ArrowColumn")
       .def(
           "__arrow_c_array__",

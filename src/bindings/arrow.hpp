@@ -29,6 +29,18 @@ struct ArrowColumn {
   Column column;
 };
 
+/// A type, handed to Python as an Arrow type (`__arrow_c_schema__`).
+struct ArrowType {
+  Type type;
+  nb::object schema() const;
+};
+
+/// The type of an object with `__arrow_c_schema__`; object if no type of ours fits.
+Type import_arrow_type(nb::handle object);
+
+/// A hint of python/hypernodes/hints.py as a type.
+Type hinted_type(nb::handle column_type);
+
 void bind_arrow(nb::module_& module);
 
 }  // namespace hypernodes::python

@@ -21,12 +21,6 @@ class ArrowTable {
   Column rows_;  ///< A struct with a field for each column.
 };
 
-/// A type, handed to Python as an Arrow type (`__arrow_c_schema__`).
-struct ArrowType {
-  Type type;
-  nb::object schema() const;
-};
-
 void bind_daft_frame(nb::module_& module);
 void bind_daft(nb::module_& module);
 

@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,10 +38,11 @@ Column from_daft(nb::handle column) {
   if (!PyList_Check(column.ptr())) {
     Column imported;
     if (import_arrow(column, &imported)) return imported;
-    throw TypeError("Daft handed over a column of a type that hypernodes does not know");
   }
+  const nb::object items =
+      PyList_Check(column.ptr()) ? nb::borrow(column) : column.attr("to_pylist")();
   std::vector<Value> values;
-  for (const nb::handle item : column) values.push_back(object_value(item.ptr()));
+  for (const nb::handle item : items) values.push_back(object_value(item.ptr()));
   return Column::objects(std::move(values));
 }
 
@@ -90,21 +92,6 @@ Column exact(const Column& column) {
   }
 }
 
-/// A hint of python/hypernodes/hints.py.
-Type type_of(nb::handle column_type) {
-  const nb::object kind_name = column_type.attr("kind");
-  const std::string_view kind = text_of(kind_name);
-  if (kind == "list") return Type::list(type_of(column_type.attr("item")));
-  if (kind == "optional") return type_of(column_type.attr("item")).optional();
-  if (kind == "null") return Kind::kNull;
-  if (kind == "bool") return Kind::kBool;
-  if (kind == "int64") return Kind::kInt64;
-  if (kind == "float64") return Kind::kFloat64;
-  if (kind == "string") return Kind::kString;
-  if (kind == "bytes") return Kind::kBytes;
-  return Kind::kObject;
-}
-
 using daft::ColumnPlan;
 using daft::ColumnStep;
 
@@ -123,9 +110,20 @@ std::vector<std::string> names_of(const ColumnStep& step,
   return names;
 }
 
+/// The rows that a step is called with.
+struct Rows {
+  std::int64_t count = 0;
+  std::int64_t first = -1;  ///< The number of the first one, if that is known.
+
+  std::string text(std::int64_t row) const {
+    if (first >= 0) return std::to_string(first + row);
+    return std::to_string(row) + " of a batch of " + std::to_string(count);
+  }
+};
+
 /// An output as its hint says. Throws: TypeError naming node and row if a value does not fit.
 Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Column& column,
-              std::int64_t first_row) {
+              const Rows& rows) {
   if (output.type.kind() == Kind::kObject || column.type() == output.type) return column;
   try {
     return column.cast(output.type);
@@ -140,23 +138,32 @@ Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Colu
     }
     throw TypeError(
         "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + error.message(),
-        "node '" + step.maker(output.slot) + "', row " + std::to_string(first_row + row),
+        "node '" + step.maker(output.slot) + "', row " + rows.text(row),
         "correct the return hint or leave it out; run and map take any value");
   }
 }
 
-nb::list run_step(const FrameStep& self, nb::handle row_numbers, const nb::list& arguments) {
+/// `counted` has as many rows as there are: their numbers, or anything else.
+Rows rows_of(const Column& counted) {
+  Rows rows{counted.size()};
+  if (counted.type().kind() == Kind::kInt64) {
+    rows.first = counted.size() == 0 ? 0 : counted.int64s()[0];
+  }
+  return rows;
+}
+
+nb::list run_step(const FrameStep& self, nb::handle counted, const nb::list& arguments) {
   const ColumnStep& step = self.get();
-  const Column numbers = from_daft(row_numbers);
-  const std::int64_t first_row = numbers.size() == 0 ? 0 : numbers.int64s()[0];
   std::vector<Column> columns;
   for (const nb::handle argument : arguments) columns.push_back(from_daft(argument));
+  const Rows rows = counted.is_none() ? Rows{columns.front().size()} : rows_of(from_daft(counted));
   std::vector<Column> outputs;
-  const auto failure = step.run(columns, numbers.size(), first_row, &outputs);
-  if (failure) raise_failure(*failure);
+  const auto failure =
+      step.run(columns, rows.count, std::max(rows.first, std::int64_t{0}), &outputs);
+  if (failure) raise_failure(*failure, rows.first < 0 ? rows.count : -1);
   nb::list results;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    results.append(to_daft(fitted(step, step.outputs()[i], outputs[i], first_row)));
+    results.append(to_daft(fitted(step, step.outputs()[i], outputs[i], rows)));
   }
   return results;
 }
@@ -206,6 +213,13 @@ std::string key_of(const FrameSource& source) {
   return key;
 }
 
+void set_hints(FrameSource& source, const nb::dict& hints) {
+  for (const auto [name, hint] : hints) {
+    const int slot = source.graph->slot(text_of(name));
+    if (slot >= 0 && !hint.is_none()) source.options.hints.push_back({slot, hinted_type(hint)});
+  }
+}
+
 FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
                         const std::string& map_mode, nb::handle output_name,
                         const nb::dict& hints) {
@@ -232,13 +246,44 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
     const std::string& name = graph.graph()->slots()[static_cast<std::size_t>(slot)];
     out.columns.append(nb::make_tuple(str_of(name), to_daft(column)));
   }
-  for (const auto [name, hint] : hints) {
-    const int slot = graph.graph()->slot(text_of(name));
-    if (slot >= 0 && !hint.is_none()) out.options.hints.push_back({slot, type_of(hint)});
-  }
+  set_hints(out, hints);
   out.options.constants = std::move(given.constants);
   out.key = key_of(out);
   return out;
+}
+
+/// The source of a DataFrame that is there: `columns` has, by name, those that are inputs; an
+/// object with `__arrow_c_schema__` each, or None for one of Python objects.
+FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb::dict& inputs,
+                           nb::handle output_name, const nb::dict& hints) {
+  const std::shared_ptr<const Plan> plan = graph.plan(output_name);
+  FrameSource out;
+  out.graph = graph.graph();
+  out.selection = plan->selection;
+  for (const Plan::Root& root : plan->roots) {
+    if (columns.contains(root.name)) {
+      const nb::object type = columns[root.name];
+      out.options.columns.push_back(
+          {root.slot, type.is_none() ? Type(Kind::kObject) : import_arrow_type(type)});
+      out.columns.append(nb::make_tuple(root.name, nb::none()));
+    } else if (inputs.contains(root.name)) {
+      out.options.constants.emplace_back(root.slot,
+                                         fitted(root, nb::object(inputs[root.name]).ptr()));
+    }
+  }
+  set_hints(out, hints);
+  out.key = key_of(out);
+  return out;
+}
+
+/// The types of columns; None for Python objects.
+std::vector<std::optional<ArrowType>> types_of(const std::vector<ColumnStep::Slot>& slots) {
+  std::vector<std::optional<ArrowType>> types;
+  for (const ColumnStep::Slot& slot : slots) {
+    const bool objects = slot.type.kind() == Kind::kObject;
+    types.push_back(objects ? std::nullopt : std::optional(ArrowType{slot.type}));
+  }
+  return types;
 }
 
 nb::list compile_steps(const FrameSource& source, nb::handle cache) {
@@ -273,20 +318,7 @@ ArrowColumn join(const std::vector<std::string>& names, const nb::list& columns)
 
 }  // namespace
 
-nb::object ArrowType::schema() const {
-  auto schema = std::make_unique<ArrowSchema>();
-  Column::export_schema(type, "", schema.get());
-  nb::object capsule = owned(PyCapsule_New(schema.get(), "arrow_schema", [](PyObject* self) {
-    auto* const held = static_cast<ArrowSchema*>(PyCapsule_GetPointer(self, "arrow_schema"));
-    if (held->release != nullptr) held->release(held);
-    delete held;
-  }));
-  schema.release();  // NOLINT(bugprone-unused-return-value): the capsule owns it now
-  return capsule;
-}
-
 void bind_daft_frame(nb::module_& module) {
-  nb::class_<ArrowType>(module, "ArrowType").def("__arrow_c_schema__", &ArrowType::schema);
   nb::class_<FrameStep>(module, "DaftStep")
       .def_prop_ro("name", [](const FrameStep& self) { return self.get().name(); })
       .def_prop_ro("level", [](const FrameStep& self) { return self.get().level(); })
@@ -300,17 +332,11 @@ void bind_daft_frame(nb::module_& module) {
       .def_prop_ro("outputs",
                    [](const FrameStep& self) { return names_of(self.get(), self.get().outputs()); })
       .def_prop_ro(
-          "types",
-          [](const FrameStep& self) {
-            std::vector<std::optional<ArrowType>> types;
-            for (const ColumnStep::Slot& output : self.get().outputs()) {
-              const bool objects = output.type.kind() == Kind::kObject;
-              types.push_back(objects ? std::nullopt : std::optional(ArrowType{output.type}));
-            }
-            return types;
-          },
+          "types", [](const FrameStep& self) { return types_of(self.get().outputs()); },
           "Of the outputs; None for Python objects.")
-      .def("run", run_step, nb::arg("row_numbers"), nb::arg("arguments"));
+      .def_prop_ro("argument_types",
+                   [](const FrameStep& self) { return types_of(self.get().arguments()); })
+      .def("run", run_step, nb::arg("counted").none(), nb::arg("arguments"));
   nb::class_<FrameSource>(module, "DaftSource")
       .def_ro("rows", &FrameSource::rows)
       .def_ro("columns", &FrameSource::columns)
@@ -324,6 +350,8 @@ void bind_daft_frame(nb::module_& module) {
   module.def("daft_source", make_source, nb::arg("graph"), nb::arg("inputs"),
              nb::arg("map_over").none(), nb::arg("map_mode"), nb::arg("output_name").none(),
              nb::arg("hints"));
+  module.def("daft_source_on", make_source_on, nb::arg("graph"), nb::arg("columns"),
+             nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"));
   module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none());
 }
 

@@ -81,6 +81,17 @@ bool of_module(nb::handle object, std::string_view name) {
   return text == name || (text.starts_with(name) && text[name.size()] == '.');
 }
 
+/// An array of whole or real numbers as a column. False if it is none.
+bool take_numbers(PyObject* array, Column* out) {
+  for (const Kind kind : {Kind::kInt64, Kind::kFloat64}) {
+    if (auto column = numpy_column(array, kind)) {
+      *out = std::move(*column);
+      return true;
+    }
+  }
+  return false;
+}
+
 /// The items of what a map may go over. False if it is no such thing.
 bool take_items(nb::handle value, MappedInput* out) {
   PyObject* const object = value.ptr();
@@ -94,14 +105,17 @@ bool take_items(nb::handle value, MappedInput* out) {
   } else if (PyRange_Check(object)) {
     list = owned(PySequence_List(object));
   } else if (is_numpy_array(object)) {
+    if (take_numbers(object, &out->column)) return true;
     list = numpy_items(object);
     if (!list.is_valid()) return false;
   } else if (of_module(value, "pandas")) {
     if (!nb::hasattr(value, "tolist")) return false;
-    list = value.attr("tolist")();
+    const nb::object items = package_attribute("_tables", "pandas_items")(value);
+    return !of_module(items, "pandas") && take_items(items, out);
   } else if (import_arrow(value, &out->column)) {
     return true;
-  } else if (of_module(value, "pyarrow") && nb::hasattr(value, "to_pylist")) {
+  } else if ((of_module(value, "pyarrow") || of_module(value, "daft")) &&
+             nb::hasattr(value, "to_pylist")) {
     list = value.attr("to_pylist")();
   } else if (of_module(value, "polars") && nb::hasattr(value, "to_list")) {
     list = value.attr("to_list")();

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "bindings/arrow.hpp"
 #include "bindings/to_python.hpp"
 #include "hypernodes/error.hpp"
 
@@ -21,8 +22,9 @@ nb::object record_of(const Plan& plan, const std::vector<Value>& outputs) {
 Shape shape_of(std::string_view outputs) {
   if (outputs == "records") return Shape::kRecords;
   if (outputs == "columns") return Shape::kColumns;
+  if (outputs == "arrow") return Shape::kArrow;
   throw PlanError("Unknown outputs '" + std::string(outputs) + "'", {},
-                  "use 'records' or 'columns'");
+                  "use 'records', 'columns', 'arrow', 'daft', 'pandas' or 'polars'");
 }
 
 namespace {
@@ -63,9 +65,27 @@ nb::object records_of(const Plan& plan, std::vector<Pieces> outputs, std::int64_
   return records;
 }
 
+nb::object arrow_of(const Plan& plan, std::vector<Pieces> outputs) {
+  nb::object result = new_record(plan);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Type& type = plan.graph->slot_type(plan.outputs[i].slot);
+    const bool declared = type.kind() != Kind::kObject;
+    nb::list pieces;
+    for (Column& piece : outputs[i]) {
+      const Column column = std::exchange(piece, Column());
+      const bool objects = column.type().kind() == Kind::kObject;
+      pieces.append(objects ? to_list(column) : nb::cast(ArrowColumn{column}));
+    }
+    const nb::object said = declared ? nb::cast(ArrowType{type}) : nb::none();
+    set_output(result, plan.outputs[i], nb::make_tuple(said, pieces).ptr());
+  }
+  return result;
+}
+
 }  // namespace
 
 nb::object shaped(const Plan& plan, std::vector<Pieces> outputs, std::int64_t rows, Shape shape) {
+  if (shape == Shape::kArrow) return arrow_of(plan, std::move(outputs));
   return shape == Shape::kColumns ? columns_of(plan, std::move(outputs), rows)
                                   : records_of(plan, std::move(outputs), rows);
 }

@@ -14,6 +14,9 @@ namespace hypernodes::python {
 enum class Shape : std::uint8_t {
   kRecords,  ///< A list with a dict for each row.
   kColumns,  ///< A dict with a list for each output.
+  /// A dict with a pair for each output: the type that C++ declares, None if there is none, and a
+  /// list of pieces: Arrow columns, lists of Python objects. `_tables.py` makes tables of it.
+  kArrow,
 };
 
 /// Throws: PlanError for a word that names none.

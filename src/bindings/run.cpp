@@ -188,13 +188,16 @@ void add_note(nb::handle exception, const nb::object& note) {
 
 }  // namespace
 
-void raise_failure(const Failure& failure) {
+void raise_failure(const Failure& failure, std::int64_t batch_rows) {
   try {
     std::rethrow_exception(failure.error);
   } catch (nb::python_error& error) {
     if (failure.node.empty()) throw;  // has a note, or is a callback's
     std::string note = "hypernodes: node '" + failure.node + "'";
     if (failure.row >= 0) note += ", row " + std::to_string(failure.row);
+    if (failure.row >= 0 && batch_rows >= 0) {
+      note += " of a batch of " + std::to_string(batch_rows);
+    }
     add_note(error.value(), str_of(note));
     throw;
   }
@@ -226,7 +229,8 @@ nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   MapInputs given = map_inputs(graph, *plan, inputs, map_over, map_mode);
   const bool alone = cache.is_none() && callbacks.is_none() && !Around::of(*graph.graph());
-  if (plan->plain && !plan->native && alone) return map_plain(graph, plan, given, shape);
+  const bool row_by_row = plan->plain && !plan->native && alone && shape != Shape::kArrow;
+  if (row_by_row) return map_plain(graph, plan, given, shape);
 
   const std::int64_t rows = given.plan.rows;
   const GraphInputs fitted = to_graph_inputs(std::move(given));

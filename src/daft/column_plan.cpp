@@ -269,9 +269,10 @@ void ColumnStep::check_argument(std::size_t index, const Type& type) const {
   const Graph::Step& step = graph_->steps()[at(selection_.steps.front())];
   const std::string where = graph_->name().empty() ? "" : "pipeline '" + graph_->name() + "'";
   if (type.kind() == Kind::kObject) {
-    throw TypeError("Node '" + step.node.name() + "' is C++ and cannot read the column '" +
-                        slot_name(slot) + "' of Python objects",
-                    where, "give the node that makes it a return hint, or use run or map");
+    throw TypeError(
+        "Node '" + step.node.name() + "' is C++ and cannot read the column '" + slot_name(slot) +
+            "', whose values are no data that C++ nodes know",
+        where, "cast the column, give the node that makes it a return hint, or use run or map");
   }
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
     const Type& wanted = step.node.inputs()[i].type;

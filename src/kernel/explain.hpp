@@ -9,7 +9,7 @@
 
 #include "hypernodes/explanation.hpp"
 #include "kernel/execute.hpp"
-#include "kernel/key_table.hpp"
+#include "cache/key_table.hpp"
 
 namespace hypernodes {
 

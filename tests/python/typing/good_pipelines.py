@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
+import polars
+
 import hypernodes
 from hypernodes import (
     CppNode,
@@ -55,6 +57,13 @@ first: int = pipeline.run(inputs={"x": 1}, output_name="doubled")["doubled"]
 rows = pipeline.map(inputs={"x": [1, 2], "numbers": [3]}, map_over=["x"], map_mode="product")
 values: list[int] = [row["doubled"] for row in rows]
 columns: dict[str, list[int]] = pipeline.map({"x": [1]}, "x", outputs="columns")
+assert_type(pipeline.map({"x": [1]}, "x", outputs="columns"), dict[str, list[Any]])
+assert_type(pipeline.map({"x": [1]}, "x", outputs="records"), list[dict[str, Any]])
+table = polars.DataFrame({"x": [1]})
+made: polars.DataFrame = pipeline.map(table, outputs="polars")
+made = pipeline.map(table.lazy(), map_over="x", outputs="polars")
+assert_type(pipeline.with_columns(table, "doubled", {"k": 1}), polars.DataFrame)
+one: int = pipeline.run(table)["doubled"]
 
 memory = MemoryCache(max_bytes=10**9, max_age=3600)
 assert_type(pipeline.with_cache(memory), Pipeline)

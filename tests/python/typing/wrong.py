@@ -46,7 +46,7 @@ Pipeline([plain], strict_types="yes")  # error: arg-type, reportArgumentType
 Pipeline([plain], None, None, None, None, True)  # error: call-arg, reportCallIssue
 pipeline.run(1)  # error: arg-type, reportArgumentType
 pipeline.run({"x": 1}, output_name=1)  # error: arg-type, reportArgumentType
-pipeline.map({"x": [1]}, map_over=1)  # error: arg-type, reportArgumentType
+pipeline.map({"x": [1]}, map_over=1)  # error: call-overload, reportArgumentType
 pipeline.as_node(input_mapping=["x"])  # error: arg-type, reportArgumentType
 pipeline.as_node(nothing=1)  # error: call-arg, reportCallIssue
 pipeline.unbind(1)  # error: arg-type, reportArgumentType

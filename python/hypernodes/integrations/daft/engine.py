@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from hypernodes import _core, hints
+from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
 from hypernodes.integrations.daft import extension, frame, generate, processes
 from hypernodes.integrations.daft.options import Options, read
-from hypernodes.node import Node, output_names
 
 if TYPE_CHECKING:
     import daft
@@ -51,7 +51,8 @@ class DaftEngine(NativeEngine):
         Args:
             use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
                 `default_daft_config` has no batch_size.
-            default_daft_config: How Daft runs the rows of `run` and `map`; any of
+            default_daft_config: How Daft runs the rows of `run` and `map`, and for DataFrames
+                `batch_size` and `gpus`; any of
 
                 - max_workers: into how many parts a map is cut, and how many run at once. Threads
                   are Daft's own, one for each core; processes as many as you say.
@@ -73,7 +74,7 @@ class DaftEngine(NativeEngine):
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
         self._options = read(default_daft_config, use_batch_udf)
-        self._plans = frame.Plans()
+        self._plans = frame.Plans(self._options)
 
     def _run_graph(
         self,
@@ -107,6 +108,26 @@ class DaftEngine(NativeEngine):
         if spread is not None:
             return _core.spread_map(*arguments, spread)
         return _core.daft_map(*arguments, self._query_options())
+
+    def _map_table(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str],
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        shape: str,
+    ) -> Any:  # noqa: ANN401
+        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache)
+        # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
+        # plan has no columns for outputs that are given.
+        given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
+        if shape != "daft" or callbacks or given_outputs or self._spread(pipeline) is not None:
+            return super()._map_table(*arguments, callbacks, shape)
+        return self._frame(*arguments)
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         spread = self._spread(pipeline)
@@ -153,23 +174,54 @@ class DaftEngine(NativeEngine):
             PlanError: As for map.
             TypeError: If an input does not fit the C++ node that reads it.
         """
-        daft = extension.load()
         cache, _ = self._settings(pipeline)
-        merged = pipeline._merged(inputs)
-        over = [map_over] if isinstance(map_over, str) else map_over
-        for name in over or ():
-            if name in merged:
-                merged[name] = _without_copy(merged[name])
         graph = pipeline._native(output_name, cached=cache is not None)
-        return frame.build(
-            daft,
+        given = pipeline._merged(inputs)
+        return self._frame(pipeline, graph, given, map_over, map_mode, output_name, cache)
+
+    def _frame(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str] | None,
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+    ) -> daft.DataFrame:
+        over = [map_over] if isinstance(map_over, str) else map_over
+        given |= {name: _without_copy(given[name]) for name in over or () if name in given}
+        promised = _outputs.hinted_types(pipeline)
+        arguments = (graph, given, over, map_mode, output_name, cache, promised, self._plans)
+        return frame.build(extension.load(), *arguments)
+
+    @staticmethod
+    @functools.cache
+    def shared() -> DaftEngine:
+        """The engine for DataFrames of pipelines that have another engine, or none."""
+        return DaftEngine()
+
+    def _extended(
+        self,
+        pipeline: Pipeline,
+        table: _tables.DaftTable,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+    ) -> daft.DataFrame:
+        """A Daft DataFrame with the outputs of a pipeline as further columns."""
+        cache, _ = pipeline._own_settings()
+        graph = pipeline._native(output_name, cached=cache is not None)
+        names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
+        schema = table.content.schema()
+        return frame.extend(
+            extension.load(),
+            table.content,
             graph,
-            merged,
-            over,
-            map_mode,
+            {name: _tables.daft_type(schema[name].dtype) for name in names},
+            {**pipeline.bound_inputs, **inputs},
             output_name,
             cache,
-            _hints_of(pipeline),
+            _outputs.hinted_types(pipeline),
             self._plans,
         )
 
@@ -228,13 +280,3 @@ def _without_copy(items: Any) -> Any:  # noqa: ANN401
     if items.dtype.kind not in "iuf":
         return items
     return extension.arrow().array(items)
-
-
-def _hints_of(pipeline: Pipeline) -> dict[str, hints.ColumnType | None]:
-    """The column types that the return hints of Python nodes promise, by output."""
-    types: dict[str, hints.ColumnType | None] = {}
-    for node in pipeline.graph.execution_order:
-        if isinstance(node, Node):
-            promised = hints.output_types(node.func, node.output_name)
-            types.update(zip(output_names(node.output_name), promised, strict=True))
-    return types

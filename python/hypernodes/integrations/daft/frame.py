@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A pipeline as a lazy Daft DataFrame: the column plan that C++ compiled, as expressions."""
+"""A pipeline as columns of a lazy Daft DataFrame: the plan that C++ compiled, as expressions."""
 
 from __future__ import annotations
 
@@ -13,37 +13,57 @@ from typing import TYPE_CHECKING, Any
 from hypernodes import _core
 from hypernodes.exceptions import PlanError
 from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
     import daft
 
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
-_SEVERAL = "__hn_step_{}"
+_STEP = "__hn_step_{}"
 
 
 class Plans:
     """The plans that an engine has compiled, the latest ones. Threads: safe."""
 
-    def __init__(self, most: int = 64) -> None:
-        """Keeps up to `most` of them."""
+    def __init__(self, options: Options, most: int = 64) -> None:
+        """Keeps up to `most` of them.
+
+        Args:
+            options: How Daft calls batch UDFs: `batch_size` and `gpus` count.
+            most: How many.
+        """
+        self._options = options
         self._most = most
         self._plans: dict[Hashable, tuple[object, _Plan]] = {}
         self._lock = threading.Lock()
 
     def get(
-        self, module: ModuleType, graph: _core.Graph, source: _core.DaftSource, cache: object
+        self,
+        module: ModuleType,
+        graph: _core.Graph,
+        source: _core.DaftSource,
+        cache: object,
+        kept: tuple[str, ...] = (),
     ) -> _Plan:
-        """The plan for this source; compiled unless an earlier one serves."""
-        key = (graph, source.key, id(cache))
+        """The plan for this source; compiled unless an earlier one serves.
+
+        Args:
+            module: Daft.
+            graph: The pipeline's.
+            source: The columns it begins with.
+            cache: The cache, or None.
+            kept: All columns of a DataFrame that is extended.
+        """
+        key = (graph, source.key, id(cache), kept)
         with self._lock:
-            kept = self._plans.get(key)
-        if kept is not None and source.key:
-            return kept[1]
+            known = self._plans.get(key)
+        if known is not None and source.key:
+            return known[1]
         with extension.defining:
             steps = _core.daft_compile(source, cache)
             extension.load_functions(module)
-            plan = _Plan(module, source, steps)
+            plan = _Plan(module, source, steps, self._options, kept)
             for step in steps:
                 if step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -57,7 +77,7 @@ class Plans:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Compiled functions belong to a process: elsewhere it begins empty."""
-        return Plans, (self._most,)
+        return Plans, (self._options, self._most)
 
 
 def build(
@@ -92,14 +112,57 @@ def build(
     return plans.get(module, graph, source, cache).frame(source)
 
 
+def extend(
+    module: ModuleType,
+    frame: daft.DataFrame,
+    graph: _core.Graph,
+    columns: dict[str, Any],
+    inputs: dict[str, Any],
+    output_name: str | Sequence[str] | None,
+    cache: object,
+    hints: dict[str, Any],
+    plans: Plans,
+) -> daft.DataFrame:
+    """Returns `frame` with the outputs as further columns.
+
+    Args:
+        module: Daft.
+        frame: The DataFrame, which may be as lazy as it likes.
+        graph: The pipeline's.
+        columns: The Arrow types of the columns that are inputs; None for Python objects.
+        inputs: Inputs that are the same for every row.
+        output_name: The outputs wanted; None for all.
+        cache: The cache, or None.
+        hints: For each output of a Python node, the column type that its hint promises.
+        plans: What has been compiled before.
+
+    Raises:
+        PlanError: If the frame has no columns.
+    """
+    source = _core.daft_source_on(graph, columns, inputs, output_name, hints)
+    if not source.outputs:
+        return frame
+    kept = tuple(frame.column_names)
+    if not kept:
+        raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
+    return plans.get(module, graph, source, cache, kept).on(frame)
+
+
 class _Plan:
     """Steps on top of a source, a projection for each level."""
 
     def __init__(
-        self, module: ModuleType, source: _core.DaftSource, steps: list[_core.DaftStep]
+        self,
+        module: ModuleType,
+        source: _core.DaftSource,
+        steps: list[_core.DaftStep],
+        options: Options,
+        kept: tuple[str, ...],
     ) -> None:
         self._daft = module
         self._steps = steps
+        self._options = options
+        self._kept = kept
         # Where each slot's values are: an expression of columns that exist.
         self._values: dict[str, Any] = {}
         # The column that an expression in _values needs.
@@ -107,14 +170,16 @@ class _Plan:
         for name, _ in source.columns:
             self._values[name] = module.col(name)
             self._holders[name] = name
-        self._rows = not source.columns or self._needs_rows(above=0)
+        self._rows = not kept and (not source.columns or self._needs_rows(above=0))
         self._projections = self._project(source.outputs)
 
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
         columns = {name: self._to_daft(column) for name, column in source.columns}
         if self._rows:
             columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
-        frame: daft.DataFrame = self._daft.from_pydict(columns)
+        return self.on(self._daft.from_pydict(columns))
+
+    def on(self, frame: daft.DataFrame) -> daft.DataFrame:
         for projection in self._projections:
             frame = frame.select(*projection)
         return frame
@@ -132,23 +197,33 @@ class _Plan:
                 if name in self._holders
             }
             later |= {self._holders[name] for name in outputs if name in self._holders}
+            later |= set(self._kept)
             if self._needs_rows(above=level):
                 later.add(_ROWS)
             projections.append([*sorted(later), *made])
             names = [*sorted(later), *map(self._column_name, self._of_level(level))]
             for i in self._of_level(level):
                 self._publish(i)
-        if names != outputs:
-            projections.append([self._values[name].alias(name) for name in outputs])
+        if names != [*self._kept, *outputs]:
+            made = [self._values[name].alias(name) for name in outputs]
+            projections.append([*self._kept, *made])
         return projections
 
     def _of_level(self, level: int) -> list[int]:
         return [i for i, step in enumerate(self._steps) if step.level == level]
 
     def _needs_rows(self, above: int) -> bool:
-        return any(
+        """Whether steps above this level take row numbers, which are there unless columns are."""
+        return not self._kept and any(
             step.level > above and not (step.function and step.arguments) for step in self._steps
         )
+
+    def _counted(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
+        """What tells a step its rows; None if its arguments do."""
+        if not self._kept:
+            return self._daft.col(_ROWS)
+        # Any column will do, as one of a type that C++ knows.
+        return None if step.arguments else self._daft.col(self._kept[0]).is_null()
 
     def _to_daft(self, column: Any) -> Any:  # noqa: ANN401
         if isinstance(column, list):
@@ -161,18 +236,26 @@ class _Plan:
         arguments = [self._values[name] for name in step.arguments]
         if step.function:
             if not arguments:
-                arguments = [*map(self._daft.lit, step.literals), self._daft.col(_ROWS)]
+                arguments = [*map(self._daft.lit, step.literals), self._counted(step)]
             else:
                 arguments += map(self._daft.lit, step.literals)
             call = self._daft.get_function(step.function, *arguments)
         else:
-            udf = self._daft.func.batch(return_dtype=self._result_type(step))(_named(step.name))
-            call = udf(_Step(step), self._daft.col(_ROWS), *arguments)
+            udf = self._batch(self._result_type(step))(_named(step.name))
+            call = udf(_Step(step), self._counted(step), *arguments)
         return call.alias(self._column_name(index))
+
+    def _batch(self, dtype: Any) -> Any:  # noqa: ANN401
+        """Makes batch UDFs of functions."""
+        options = self._options
+        return self._daft.func.batch(
+            return_dtype=dtype, batch_size=options.batch_size, gpus=options.gpus
+        )
 
     def _column_name(self, index: int) -> str:
         outputs = self._steps[index].outputs
-        return outputs[0] if len(outputs) == 1 else _SEVERAL.format(index)
+        alone = len(outputs) == 1 and outputs[0] not in self._kept
+        return outputs[0] if alone else _STEP.format(index)
 
     def _result_type(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
         types = step.types
@@ -246,7 +329,8 @@ def _named(name: str) -> Any:  # noqa: ANN401
 
 def _run_step(step: _core.DaftStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
     """The body of a batch UDF: runs the nodes of a step."""
-    arguments = [c.to_pylist() if c.datatype().is_python() else c for c in columns]
+    typed = zip(columns, step.argument_types, strict=True)
+    arguments = [column.to_pylist() if kind is None else column for column, kind in typed]
     results = step.run(rows, arguments)
     if len(results) == 1:
         return _series(results[0])
