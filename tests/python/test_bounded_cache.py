@@ -18,7 +18,7 @@ MEGABYTE = 2**20
 
 
 # Whether DiskCache bounds, counts and verifies.
-DISK_CACHE_IS_BOUNDED = False
+DISK_CACHE_IS_BOUNDED = True
 
 
 def maker(kind, tmp_path):
