@@ -31,7 +31,7 @@ struct CacheStatistics {
   std::uint64_t misses = 0;     ///< Look-ups that did not.
   std::uint64_t stores = 0;     ///< Records put.
   std::uint64_t evicted = 0;    ///< Records dropped because others needed their place.
-  std::uint64_t expired = 0;    ///< Records found to be too old, or dropped for it.
+  std::uint64_t expired = 0;    ///< Records dropped because they were too old.
 };
 
 /// What Cache::verify found.

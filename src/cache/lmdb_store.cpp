@@ -388,7 +388,7 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
   if (keys.empty()) return;
   const std::vector<std::uint32_t> order = key_order(keys);
   std::size_t done = 0;  // survives a second attempt: no key is visited twice
-  std::size_t hits = 0, expired = 0;
+  std::size_t hits = 0;
   std::vector<Touch> touches;
   const Access access = keys.size() == 1 ? Access::kReadOne : Access::kRead;
   transact(access, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
@@ -413,11 +413,7 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
       }
       if (error != MDB_SUCCESS) break;
       const std::optional<StampedRecord> found = StampedRecord::read(data);
-      if (!found) continue;
-      if (bounds.is_expired(found->record)) {
-        ++expired;
-        continue;
-      }
+      if (!found || bounds.is_expired(found->record)) continue;
       if (found->stamp < touch_before) touches.push_back({wanted, found->stamp});
       ++hits;
       visit(order[done], found->record);
@@ -427,7 +423,6 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
   Opened& mine = opened();
   mine.counters.hits.fetch_add(hits, std::memory_order_relaxed);
   mine.counters.misses.fetch_add(keys.size() - hits, std::memory_order_relaxed);
-  if (expired > 0) mine.counters.expired.fetch_add(expired, std::memory_order_relaxed);
   if (touches.empty()) return;
   const std::lock_guard lock{mine.touch_mutex};
   const std::size_t room = kMostTouches - std::min(kMostTouches, mine.touches.size());

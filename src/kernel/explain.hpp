@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "cache/key_table.hpp"
 #include "hypernodes/explanation.hpp"
 #include "kernel/execute.hpp"
-#include "cache/key_table.hpp"
 
 namespace hypernodes {
 

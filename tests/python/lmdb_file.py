@@ -12,11 +12,14 @@ import json
 import struct
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 NOSUBDIR = 0x4000
 CREATE = 0x40000
 NEXT = 8
+# Before each record: when it was last used. Zeros: before everything else.
+STAMP = bytes(8)
 
 
 class Bytes(ctypes.Structure):
@@ -54,10 +57,15 @@ def with_checksum(key, body):
     )
 
 
+def head(codec, version=2):
+    """The first fields of a record that was made just now."""
+    return struct.pack("<BBfI", version, codec, 0, int(time.time()))
+
+
 def record(key, payload, *, codec, digest=None, mac=b""):
     """A record as docs/formats/record.md says, with whatever claims."""
     digest = digest or bytes([0x80]) + hashlib.sha256(payload).digest()[1:]
-    body = struct.pack("<BBQ", 1, codec, 0) + digest + struct.pack("<Q", len(payload)) + payload
+    body = head(codec) + digest + struct.pack("<Q", len(payload)) + payload
     return with_checksum(key, body + mac)
 
 
@@ -84,19 +92,19 @@ def main(command, file):
     check(lmdb.mdb_env_set_mapsize(environment, ctypes.c_size_t(1 << 28)))
     check(lmdb.mdb_env_open(environment, file.encode(), NOSUBDIR, 0o600))
     check(lmdb.mdb_txn_begin(environment, None, 0, ctypes.byref(transaction)))
-    check(lmdb.mdb_dbi_open(transaction, b"records", CREATE, ctypes.byref(tree)))
+    check(lmdb.mdb_dbi_open(transaction, b"records2", CREATE, ctypes.byref(tree)))
     key, value = Bytes(), Bytes()
     if command == "load":
         found = {}
         cursor = ctypes.c_void_p()
         check(lmdb.mdb_cursor_open(transaction, tree, ctypes.byref(cursor)))
         while lmdb.mdb_cursor_get(cursor, ctypes.byref(key), ctypes.byref(value), NEXT) == 0:
-            found[key.read().hex()] = value.read().hex()
+            found[key.read().hex()] = value.read()[len(STAMP) :].hex()
         lmdb.mdb_cursor_close(cursor)
         json.dump(found, sys.stdout)
     else:
         for name, content in json.load(sys.stdin).items():
-            key, value = Bytes.of(bytes.fromhex(name)), Bytes.of(bytes.fromhex(content))
+            key, value = Bytes.of(bytes.fromhex(name)), Bytes.of(STAMP + bytes.fromhex(content))
             check(lmdb.mdb_put(transaction, tree, ctypes.byref(key), ctypes.byref(value), 0))
     check(lmdb.mdb_txn_commit(transaction))
     lmdb.mdb_env_close(environment)

@@ -17,10 +17,6 @@ from hypernodes.exceptions import CacheError, TypeError
 MEGABYTE = 2**20
 
 
-# Whether DiskCache bounds, counts and verifies.
-DISK_CACHE_IS_BOUNDED = True
-
-
 def maker(kind, tmp_path):
     return partial(DiskCache, tmp_path / "cache") if kind == "disk" else MemoryCache
 
@@ -28,19 +24,6 @@ def maker(kind, tmp_path):
 @pytest.fixture(params=["disk", "memory"])
 def make(request, tmp_path):
     """Makes a cache of either kind with the given options."""
-    return maker(request.param, tmp_path)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(
-            "disk", marks=pytest.mark.skipif(not DISK_CACHE_IS_BOUNDED, reason="not bounded yet")
-        ),
-        "memory",
-    ]
-)
-def bounded(request, tmp_path):
-    """Makes a cache of either kind that keeps to its bounds."""
     return maker(request.param, tmp_path)
 
 
@@ -89,8 +72,8 @@ def test_figures_have_the_same_names(make):
     assert stats["max_bytes"] is None
 
 
-def test_figures_count_what_happened(bounded):
-    cache = bounded(max_bytes=8 * MEGABYTE)
+def test_figures_count_what_happened(make):
+    cache = make(max_bytes=8 * MEGABYTE)
     cache.put_many({"a": 1, "b": 2})
     cache.get_many(["a", "b", "c"])
     assert not cache.has("d")
@@ -108,8 +91,8 @@ def test_figures_count_what_happened(bounded):
     }
 
 
-def test_what_was_not_used_for_longest_makes_place(bounded):
-    cache = bounded(max_bytes="4 MiB")
+def test_what_was_not_used_for_longest_makes_place(make):
+    cache = make(max_bytes="4 MiB")
     for i in range(40):
         cache.put(str(i), bytes(256 * 1024))
         assert cache.get("0") is not None
@@ -124,9 +107,7 @@ def test_what_was_not_used_for_longest_makes_place(bounded):
 
 
 def test_what_is_too_old_is_a_miss(tmp_path):
-    caches = [MemoryCache(max_age=1)]
-    if DISK_CACHE_IS_BOUNDED:
-        caches.append(DiskCache(tmp_path, max_age=1))
+    caches = [MemoryCache(max_age=1), DiskCache(tmp_path, max_age=1)]
     for cache in caches:
         cache.put("a", 1)
     time.sleep(2.1)  # a disk keeps whole seconds
@@ -161,8 +142,8 @@ def _log(calls, x):
     calls.append(x)
 
 
-def test_verify_counts_what_it_read(bounded):
-    cache = bounded()
+def test_verify_counts_what_it_read(make):
+    cache = make()
     cache.put_many({str(i): i for i in range(10)} | {"object": complex(1, 2)})
     assert cache.verify() == {"records": 11, "damaged": 0, "foreign": 0}
     cache.flush()

@@ -162,12 +162,11 @@ def test_an_output_that_one_consumer_changes(engine, cache):
         return len(items)
 
     pipeline = Pipeline([Node(make, "items"), Node(grow, "grown"), Node(last, "n")], engine, cache)
-    result = mapped(pipeline, {"x": [1, 2, 1]}, "x")
-    assert [row["n"] for row in result] == [
-        2,
-        2,
-        1,
-    ]  # row 3: all is hit, or `last` reads a new list
+    first, second, third = (row["n"] for row in mapped(pipeline, {"x": [1, 2, 1]}, "x"))
+    assert second == 2
+    # Of the equal rows one is computed; for the other all is hit, or `last` reads a new list.
+    at_once = type(engine).__name__ == "DaskEngine"
+    assert (first, third) in ([(2, 1), (1, 2), (2, 2)] if at_once else [(2, 1)])
     alone = Pipeline([Node(last, "n")], engine, cache)
     for x in (1, 2):
         assert alone.run({"items": [x], "grown": x}) == {"n": 1}

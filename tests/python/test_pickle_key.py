@@ -198,11 +198,11 @@ def poisoned(kind, key, poison, foreign):
         case "hidden in a digest":
             # Of 31 bytes at most; what is meant to be refused is the place, whatever is in it.
             digest = bytes([31]) + (marked + bytes(31))[:31]
-            body = struct.pack("<BBQ", 1, 0x41, 0) + digest + struct.pack("<Q", 0)
+            body = lmdb_file.head(0x41) + digest + struct.pack("<Q", 0)
             return lmdb_file.with_checksum(key, body)
         case "hidden in a digest that is the payload":
             digest = bytes([31]) + (marked + bytes(31))[:31]
-            return lmdb_file.with_checksum(key, struct.pack("<BBQ", 1, 0xC1, 0) + digest)
+            return lmdb_file.with_checksum(key, lmdb_file.head(0xC1) + digest)
         case "inside a list":
             return lmdb_file.record(key, b"\x08\x01" + marked, codec=1)
     raise AssertionError(kind)

@@ -389,6 +389,14 @@ map_item_end 2
 map_end
 """
     )
+    if "map_item_cached 0" in map(str.strip, recorder.lines):
+        # Rows that run at once: of two that are equal, either may be the one that is computed.
+        assert type(engine).__name__ == "DaskEngine"
+        expected = [
+            line.translate(str.maketrans("02", "20")) if "item" in line else line
+            for line in expected
+        ]
+        expected[0] = "map_start 3"
     check_unordered(recorder.lines, expected)
     if type(engine).__name__ == "SeqEngine":
         assert recorder.lines == expected

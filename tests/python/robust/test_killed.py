@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Programs that are killed while they store: what was acknowledged is there, nothing is wrong."""
 
-import inspect
 import os
 import random
 import signal
@@ -12,9 +11,6 @@ import time
 import pytest
 
 from hypernodes import DiskCache, Pipeline, node
-
-BOUNDED = "max_bytes" in inspect.signature(DiskCache).parameters
-MAX_BYTES = 400_000
 
 WRITER = """
 import os, sys
@@ -70,17 +66,7 @@ def rounds(everyday):
     return pytest.mark.parametrize(("count", "seed"), [(everyday, 1), slow])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        pytest.param(
-            {"max_bytes": MAX_BYTES},
-            marks=pytest.mark.skipif(not BOUNDED, reason="caches are not bounded here"),
-        ),
-    ],
-    ids=["unbounded", "bounded"],
-)
+@pytest.mark.parametrize("options", [{}, {"max_bytes": 1 << 20}], ids=["unbounded", "bounded"])
 @rounds(6)
 def test_killed_writer(tmp_path, options, count, seed):
     program = tmp_path / "writer.py"
