@@ -356,7 +356,7 @@ class Pipeline:
 
     def explain(
         self,
-        inputs: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | Table | None = None,
         map_over: str | Sequence[str] | None = None,
         map_mode: str = "zip",
         output_name: str | Sequence[str] | None = None,
@@ -368,7 +368,7 @@ class Pipeline:
         waits for that: its own result may be there all the same.
 
         Args:
-            inputs: As for run and map.
+            inputs: As for run and map; with a table, as for map.
             map_over: The names of the inputs to map over; None for a run.
             map_mode: "zip" or "product".
             output_name: The only outputs to compute; by default all.
@@ -384,10 +384,14 @@ class Pipeline:
         >>> print(Pipeline([double]).explain({"x": 21}))
         double  uncached  there is no cache
         """
+        over = [map_over] if isinstance(map_over, str) else map_over
+        if type(inputs) is not dict and _tables.is_table(inputs):
+            inputs, over = _tables.over_table(
+                self, _tables.open_table(inputs), over, output_name, overrides
+            )
         merged = self._checked(inputs, output_name, {"overrides": overrides})
         cache = getattr(self.engine, "cache", None) if self._cache is None else self._cache
         graph = self._native(output_name, overrides, cache is not None)
-        over = [map_over] if isinstance(map_over, str) else map_over
         given = {**merged, **(overrides or {})}
         return Explanation(graph.explain(given, over, map_mode, output_name, cache))
 

@@ -23,8 +23,9 @@ class LookUpBlocks {
       : nodes_(std::max(static_cast<std::int64_t>(selection.steps.size()), std::int64_t{1})) {}
   std::int64_t rows() const { return rows_; }
   void note(const Batch& done) {
-    const std::int64_t row_bytes = nodes_ * kNodeBytes + done.value_bytes / done.rows;
-    rows_ = std::clamp(kBytes / row_bytes, kMinRows, std::min(kGrowth * rows_, kMaxBlock));
+    const std::int64_t value_bytes = std::max<std::int64_t>(done.value_bytes / done.rows, 1);
+    const std::int64_t most = std::min(kBytes / (nodes_ * kNodeBytes), kValueBytes / value_bytes);
+    rows_ = std::clamp(most, kMinRows, std::max(kMinRows, std::min(kGrowth * rows_, kMaxBlock)));
   }
 
  private:
@@ -33,6 +34,8 @@ class LookUpBlocks {
   static constexpr std::int64_t kGrowth = 8;
   static constexpr std::int64_t kBytes = std::int64_t{512} << 20;
   static constexpr std::int64_t kNodeBytes = 100;  // key, digest and state of a row
+  // Values are copied out of the store: into memory that is used again for the next block.
+  static constexpr std::int64_t kValueBytes = std::int64_t{32} << 20;
 
   const std::int64_t nodes_;
   std::int64_t rows_ = kFirstRows;

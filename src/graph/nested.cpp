@@ -131,6 +131,14 @@ Node restricted(const Node& node, const std::vector<std::string>& outputs) {
   }
   std::erase_if(nested->bound, [&](const auto& bound) { return !contains(roots, bound.slot); });
   settle(*nested, definition);
+  if (definition.version) {
+    // What stands for the code of all outputs, and which of them these are.
+    std::string text = node.definition().code.hex();
+    for (const std::string& name : inner_names) text += "\n" + name;
+    definition.code = Digest::of_bytes(text);
+    definition.has_identity = true;
+    definition.code_parts = node.definition().code_parts;
+  }
   definition.nested = std::move(nested);
   return Node(std::move(definition));
 }

@@ -705,3 +705,12 @@ def test_what_it_says_is_what_a_run_does(tmp_path, seed):
             inputs["x"] = [chance.randrange(6) for _ in range(5)]
         else:
             cache.clear(node=f"n{chance.randrange(len(shape))}")
+
+
+def test_rows_of_a_table(cache):
+    pyarrow = pytest.importorskip("pyarrow")
+    pipeline = Pipeline([Node(lambda x: x + 1, "y")], cache=cache)
+    pipeline.map({"x": [1, 2]}, "x")
+    table = pyarrow.table({"x": [1, 2, 3], "other": ["a", "b", "c"]})
+    (explained,) = pipeline.explain(table)
+    assert [explained.row(i).status for i in range(3)] == ["hit", "hit", "miss"]

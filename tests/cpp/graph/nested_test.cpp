@@ -59,6 +59,20 @@ TEST(NestedNodeTest, HasTheRootsAndAllOutputsOfItsPipeline) {
   EXPECT_FALSE(node.definition().nested->is_map());
 }
 
+TEST(NestedNodeTest, AVersionStandsForTheCodeOfTheOutputsThatAreLeft) {
+  const auto pinned = [](std::string_view version, std::shared_ptr<const Graph> inner) {
+    return nested([&](auto& r) { r.graph = std::move(inner); }).version(version);
+  };
+  const auto other = Graph::build({node<twice>("y", {"x"}), node<subtract>("z", {"y", "k"})});
+  for (const char* output : {"y", "z"}) {
+    const auto left = [&](const Node& node) { return code(pruned(node, {output})); };
+    EXPECT_EQ(left(pinned("1", graph())), left(pinned("1", other)));
+    EXPECT_NE(left(pinned("1", graph())), left(pinned("2", graph())));
+    EXPECT_NE(left(pinned("1", graph())), left(nested()));
+  }
+  EXPECT_NE(code(pruned(pinned("1", graph()), {"y"})), code(pruned(pinned("1", graph()), {"z"})));
+}
+
 TEST(NestedNodeTest, MappingsRename) {
   const Node node = nested([](auto& r) {
     r.inputs = {{"x", "item"}};
