@@ -118,6 +118,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
   const bool lookups = frame.cache != nullptr || order == Order::kRows;
   const bool whole = wants_whole_batch(graph, selection);
   LookUpBlocks blocks(selection);
+  context.gather_writes();
   const auto start = Clock::now();
   tell_map(frame, context, rows, -1);
   outputs->assign(selection.outputs.size(), {});

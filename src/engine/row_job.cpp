@@ -187,6 +187,7 @@ std::optional<Failure> map_rows(const std::shared_ptr<const Graph>& graph,
                                             make_frame(*graph, selection, *context, /*map=*/true),
                                             std::move(enter));
   const auto start = Clock::now();
+  context->gather_writes();
   tell_map(job->frame(), *context, job->rows(), -1);
   run_job(job, spread);
   if (!job->failure()) {

@@ -2,11 +2,18 @@
 #include "kernel/context.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "cache/in_flight.hpp"
+#include "kernel/write_behind.hpp"
 #include "values/object_runtime.hpp"
 
 namespace hypernodes {
+
+RunContext::RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks, const Scope* around)
+    : cache_(std::move(cache)), callbacks_(std::move(callbacks)), around_(around) {}
+
+RunContext::~RunContext() = default;
 
 void RunContext::emit(const Callbacks& callbacks, const Event& event) {
   std::unique_lock lock(delivery_, std::try_to_lock);
@@ -48,7 +55,43 @@ void RunContext::check(const Cache& cache) {
   if (!warning.empty()) degrade(warning);
 }
 
+std::unique_ptr<WriteBehind> RunContext::take_writes(Cache& cache) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& waiting : writes_) {
+      if (&waiting->cache() != &cache) continue;
+      std::swap(waiting, writes_.back());
+      std::unique_ptr<WriteBehind> taken = std::move(writes_.back());
+      writes_.pop_back();
+      return taken;
+    }
+  }
+  return std::make_unique<WriteBehind>(cache);
+}
+
+void RunContext::give_writes(std::unique_ptr<WriteBehind> writes) {
+  if (!gathers_.load(std::memory_order_relaxed)) {
+    commit(*writes);
+    return;
+  }
+  writes->commit_if_due();
+  const std::lock_guard lock(mutex_);
+  writes_.push_back(std::move(writes));
+}
+
+void RunContext::commit(WriteBehind& writes) {
+  writes.commit();
+  if (!writes.warning().empty()) degrade(writes.warning());
+  check(writes.cache());
+}
+
 void RunContext::flush() {
+  std::vector<std::unique_ptr<WriteBehind>> left;
+  {
+    const std::lock_guard lock(mutex_);
+    left.swap(writes_);
+  }
+  for (const auto& writes : left) commit(*writes);
   if (cache_ == nullptr) return;
   cache_->flush();
   check(*cache_);

@@ -20,6 +20,8 @@
 
 namespace hypernodes {
 
+class WriteBehind;
+
 using Callbacks = std::vector<std::shared_ptr<Callback>>;
 
 /// What all batches of one run or map share: counters, warnings, the way to the callbacks.
@@ -27,8 +29,10 @@ using Callbacks = std::vector<std::shared_ptr<Callback>>;
 class RunContext {
  public:
   /// `around`: the pipeline of another run that this one is inside of; it must live as long.
-  RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks, const Scope* around = nullptr)
-      : cache_(std::move(cache)), callbacks_(std::move(callbacks)), around_(around) {}
+  RunContext(std::shared_ptr<Cache> cache, Callbacks callbacks, const Scope* around = nullptr);
+  ~RunContext();  ///< Commits what flush() was not called for.
+  RunContext(const RunContext&) = delete;
+  RunContext& operator=(const RunContext&) = delete;
 
   Cache* cache() const { return cache_.get(); }
   const Callbacks& callbacks() const { return callbacks_; }
@@ -56,7 +60,13 @@ class RunContext {
   void add(const Statistics& statistics);
   /// Asks `cache` whether it could do its work; if not, remembers why.
   void check(const Cache& cache);
-  /// Makes durable what the run's own cache was given.
+  /// Lets a batch go on with what the one before it left to be committed: commits of many records
+  /// are cheap. REQUIRES: flush() is called after the last.
+  void gather_writes() { gathers_.store(true, std::memory_order_relaxed); }
+  /// What a thread is to store its records by, until it gives that back.
+  std::unique_ptr<WriteBehind> take_writes(Cache& cache);
+  void give_writes(std::unique_ptr<WriteBehind> writes);
+  /// Commits what waits, and makes durable what the run's own cache was given.
   void flush();
   /// Remembers a cache's reason why it could not do its work.
   void degrade(const std::string& warning);
@@ -70,10 +80,14 @@ class RunContext {
   Statistics statistics() const;
 
  private:
+  void commit(WriteBehind& writes);
+
   std::shared_ptr<Cache> cache_;
   Callbacks callbacks_;
   const Scope* around_;
   mutable std::mutex mutex_;
+  std::atomic<bool> gathers_{false};
+  std::vector<std::unique_ptr<WriteBehind>> writes_;  ///< That no thread has now.
   std::recursive_mutex delivery_;  ///< Recursive: a callback may run a pipeline of its own.
   std::map<std::string, NodeStatistics> nodes_;
   std::vector<std::string> warnings_;

@@ -28,24 +28,24 @@ Batch::Batch(const Graph& of_graph, const Selection& of_selection, std::int64_t 
 
 std::optional<Failure> execute_batch(Batch& batch, const Frame& frame, RunContext& context,
                                      Order order) {
-  Session session;
+  Session session(context);
   std::optional<Failure> failure;
   try {
     failure = Execution(batch, frame, context, session, order).run();
   } catch (...) {
-    session.commit(context);  // what was finished before a callback threw
+    session.end();  // what was finished before a callback threw
     throw;
   }
-  session.commit(context);
+  session.end();
   return failure;
 }
 
 Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& context,
                    std::optional<Failure>* failure) {
-  Session session;
+  Session session(context);
   Execution execution(batch, frame, context, session, Order::kNodes);
   Column column = execution.read(slot, batch.graph.slot_type(slot), batch.rows, failure);
-  session.commit(context);
+  session.end();
   return column;
 }
 

@@ -13,18 +13,17 @@ namespace hypernodes {
 
 Session::Store& Session::store(Cache& cache) {
   for (Store& store : stores_) {
-    if (&store.writes.cache() == &cache) return store;
+    if (&store.writes->cache() == &cache) return store;
   }
-  return stores_.emplace_back(cache);
+  return stores_.emplace_back(context_.take_writes(cache));
 }
 
-void Session::commit(RunContext& context) {
+void Session::end() {
   for (Store& store : stores_) {
-    store.held.release(context);
-    store.writes.commit();
-    if (!store.writes.warning().empty()) context.degrade(store.writes.warning());
-    context.check(store.writes.cache());
+    store.held.release(context_);
+    context_.give_writes(std::move(store.writes));
   }
+  stores_.clear();
 }
 
 Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Session& session,
@@ -38,7 +37,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
       limit_(batch.rows) {
   if (frame.cache != nullptr) {
     Session::Store& store = session.store(*frame.cache);
-    writes_ = &store.writes;
+    writes_ = store.writes.get();
     held_ = &store.held;
     claims_.emplace(writes_->in_flight());
   }

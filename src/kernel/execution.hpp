@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cache/in_flight.hpp"
@@ -35,16 +37,19 @@ inline double seconds_since(Clock::time_point start) {
 class Session {
  public:
   struct Store {
-    explicit Store(Cache& cache) : writes(cache), held(writes) {}
-    WriteBehind writes;
+    explicit Store(std::unique_ptr<WriteBehind> to_be_committed)
+        : writes(std::move(to_be_committed)), held(*writes) {}
+    std::unique_ptr<WriteBehind> writes;
     HeldRecords held;
   };
 
+  explicit Session(RunContext& context) : context_(context) {}
   Store& store(Cache& cache);
-  /// Commits, and warns of the caches that could not do their work.
-  void commit(RunContext& context);
+  /// Commits, or has the run's next batch go on with what waits to be committed.
+  void end();
 
  private:
+  RunContext& context_;
   std::deque<Store> stores_;
 };
 

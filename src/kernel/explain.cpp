@@ -95,7 +95,7 @@ Explainer::Explainer(const Graph& graph, const Selection& selection, RunContext&
       explained_(graph, selection, "", seen_) {}
 
 void Explainer::add(Batch& batch) {
-  Session session;
+  Session session(context_);
   Execution(batch, frame_, context_, session, Order::kNodes).explain(explained_);
   rows_ += batch.rows;
 }
