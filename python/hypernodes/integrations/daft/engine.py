@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import extension, frame, generate, processes
+from hypernodes.integrations.daft import extension, frame, generate, plan, processes
 from hypernodes.integrations.daft.options import Options, read
 
 if TYPE_CHECKING:
@@ -189,11 +189,62 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
     ) -> daft.DataFrame:
+        daft = extension.load()
+        source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
+        return frame.build(daft, graph, source, cache, self._plans)
+
+    def _source(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str] | None,
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+    ) -> _core.DaftSource:
+        """The columns that a DataFrame begins with."""
         over = [map_over] if isinstance(map_over, str) else map_over
-        given |= {name: _without_copy(given[name]) for name in over or () if name in given}
+        given = given | {name: _without_copy(given[name]) for name in over or () if name in given}
         promised = _outputs.hinted_types(pipeline)
-        arguments = (graph, given, over, map_mode, output_name, cache, promised, self._plans)
-        return frame.build(extension.load(), *arguments)
+        alone: list[str] = []
+        return _core.daft_source(graph, given, over, map_mode, output_name, promised, alone)
+
+    def plan(
+        self,
+        pipeline: Pipeline,
+        inputs: Mapping[str, Any] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        output_name: str | Sequence[str] | None = None,
+    ) -> plan.DaftPlan:
+        """How Daft would evaluate a pipeline, for reading: `print(engine.plan(pipeline))`.
+
+        It has the steps that `dataframe` makes of the pipeline, with what they fuse and the types
+        of their columns, how the rows of `run` and `map` go through Daft, and Daft's own logical
+        and physical plans. No node runs.
+
+        Args:
+            pipeline: What to plan.
+            inputs: The inputs, as for `dataframe`. None takes what has no value for columns, typed
+                by the hints of the nodes that read it.
+            map_over: The names of the inputs to map over; None for a single row.
+            output_name: The only outputs to compute.
+
+        Raises:
+            PlanError, TypeError: As for `dataframe`.
+        """
+        daft = extension.load()
+        cache, _ = self._settings(pipeline)
+        graph = pipeline._native(output_name, cached=cache is not None)
+        given = pipeline._merged(inputs or {})
+        if inputs is None:
+            columns = plan.empty_columns(pipeline, graph, given, output_name)
+            given |= columns
+            map_over = list(columns) or None
+        source = self._source(pipeline, graph, given, map_over, "zip", output_name)
+        compiled = self._plans.get(daft, graph, source, cache)
+        shown = compiled.frame(source) if source.outputs else None
+        remote = self._spread(pipeline) is not None
+        return plan.describe(pipeline, compiled.steps, shown, self._options, remote)
 
     @staticmethod
     @functools.cache

@@ -83,12 +83,8 @@ class Plans:
 def build(
     module: ModuleType,
     graph: _core.Graph,
-    inputs: dict[str, Any],
-    map_over: str | Sequence[str] | None,
-    map_mode: str,
-    output_name: str | Sequence[str] | None,
+    source: _core.DaftSource,
     cache: object,
-    hints: dict[str, Any],
     plans: Plans,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
@@ -96,15 +92,10 @@ def build(
     Args:
         module: Daft.
         graph: The pipeline's.
-        inputs: All inputs, the bound ones too.
-        map_over: The inputs that are columns; None for a single row.
-        map_mode: "zip" or "product".
-        output_name: The outputs wanted; None for all.
+        source: The columns it begins with.
         cache: The cache, or None.
-        hints: For each output of a Python node, the column type that its hint promises.
         plans: What has been compiled before.
     """
-    source = _core.daft_source(graph, inputs, map_over, map_mode, output_name, hints)
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
@@ -139,7 +130,7 @@ def extend(
     Raises:
         PlanError: If the frame has no columns.
     """
-    source = _core.daft_source_on(graph, columns, inputs, output_name, hints)
+    source = _core.daft_source_on(graph, columns, inputs, output_name, hints, [])
     if not source.outputs:
         return frame
     kept = tuple(frame.column_names)
@@ -172,6 +163,11 @@ class _Plan:
             self._holders[name] = name
         self._rows = not kept and (not source.columns or self._needs_rows(above=0))
         self._projections = self._project(source.outputs)
+
+    @property
+    def steps(self) -> list[_core.DaftStep]:
+        """By level."""
+        return self._steps
 
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
         columns = {name: self._to_daft(column) for name, column in source.columns}
