@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import extension, frame, generate, plan, processes
+from hypernodes.integrations.daft import execution, extension, frame, generate, plan, processes
 from hypernodes.integrations.daft.options import Options, read
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ class DaftEngine(NativeEngine):
         default_daft_config: Mapping[str, Any] | None = None,
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keeps the options; Daft is imported when a pipeline runs.
+        """Keeps the options; Daft is imported when a pipeline runs, or for `config`.
 
         Args:
             use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
@@ -66,6 +67,9 @@ class DaftEngine(NativeEngine):
                 that they need at the same time.
             cache: Where results of pipelines are kept that have no cache of their own.
             callbacks: Who is told of what happens in pipelines that have no callbacks.
+            config: Daft's execution configuration for the queries of `run` and `map`: options of
+                `daft.set_execution_config` by name. The process's own is as before when they end;
+                Daft has but one, so queries that begin meanwhile in other threads have it as well.
 
         Raises:
             PlanError: For options that are not known (a ValueError).
@@ -73,7 +77,8 @@ class DaftEngine(NativeEngine):
         super().__init__(cache, callbacks)
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
-        self._options = read(default_daft_config, use_batch_udf)
+        self.config = config
+        self._options = read(default_daft_config, use_batch_udf, execution.read(config))
         self._plans = frame.Plans(self._options)
 
     def _run_graph(

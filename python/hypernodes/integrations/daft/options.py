@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from hypernodes.exceptions import PlanError
+from hypernodes.integrations.daft import execution
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Options:
         max_concurrency: How many calls are under way at once, in processes how many there are.
         use_process: Whether rows run in processes of their own.
         gpus: How many GPUs Daft reserves for each thread or process that runs rows.
+        config: Daft's execution configuration for queries, on top of what it is otherwise.
     """
 
     max_workers: int | None = None
@@ -28,6 +30,12 @@ class Options:
     max_concurrency: int | None = None
     use_process: bool = False
     gpus: float = 0
+    config: execution.Config = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether Daft calls functions as it likes."""
+        return replace(self, config=()) == Options()
 
     @property
     def most_at_once(self) -> int | None:
@@ -36,17 +44,20 @@ class Options:
         return min(limits, default=None)
 
 
-def read(config: Mapping[str, Any] | None, use_batch_udf: bool) -> Options:
+def read(
+    config: Mapping[str, Any] | None, use_batch_udf: bool, execution_config: execution.Config = ()
+) -> Options:
     """Returns the options that an engine was given.
 
     Args:
         config: `default_daft_config`.
         use_batch_udf: False for batches of one row, where `config` has no batch_size.
+        execution_config: Daft's execution configuration.
 
     Raises:
         PlanError: For unknown keys and values that make no sense.
     """
-    known = [field.name for field in fields(Options)]
+    known = [field.name for field in fields(Options) if field.name != "config"]
     given = {key: value for key, value in (config or {}).items() if value is not None}
     for key in given:
         if key not in known:
@@ -64,7 +75,7 @@ def read(config: Mapping[str, Any] | None, use_batch_udf: bool) -> Options:
         raise _refusal(f"gpus must be a number, at least 0, got {gpus!r}", "leave it out")
     if not use_batch_udf:
         given.setdefault("batch_size", 1)
-    return Options(**given)
+    return Options(**given, config=execution_config)
 
 
 def _refusal(message: str, fix: str) -> PlanError:

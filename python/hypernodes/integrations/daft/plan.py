@@ -100,7 +100,7 @@ def describe(
         remote: Whether rows of `run` and `map` go to other processes.
     """
     made = tuple(_step(step) for step in steps)
-    native = options == Options() and not any(node[3] for step in steps for node in step.nodes)
+    native = options.plain and not any(node[3] for step in steps for node in step.nodes)
     return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(frame))
 
 
