@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import execution, extension, frame, generate, plan, processes
+from hypernodes.integrations.daft import (
+    execution,
+    extension,
+    frame,
+    generate,
+    node_options,
+    plan,
+    processes,
+)
 from hypernodes.integrations.daft.options import Options, read
 
 if TYPE_CHECKING:
@@ -93,7 +101,7 @@ class DaftEngine(NativeEngine):
         spread = self._spread(pipeline)
         if spread is not None:
             return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
-        options = self._query_options()
+        options = self._query_options(pipeline)
         return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
     def _map_graph(
@@ -112,7 +120,7 @@ class DaftEngine(NativeEngine):
         arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
             return _core.spread_map(*arguments, spread)
-        return _core.daft_map(*arguments, self._query_options())
+        return _core.daft_map(*arguments, self._query_options(pipeline))
 
     def _map_table(
         self,
@@ -138,17 +146,19 @@ class DaftEngine(NativeEngine):
         spread = self._spread(pipeline)
         if spread is not None:
             return _core.spread_executor(spread)
-        return _core.daft_executor(self._query_options())
+        return _core.daft_executor(self._query_options(pipeline))
 
     def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
         """What runs rows in other processes; None if they run in this one."""
         daft = extension.load()
-        if self._options.use_process or daft.get_or_infer_runner_type() != "native":
-            return processes.spread(pipeline, self._options)
+        options = node_options.for_rows(pipeline, self._options)
+        if options.use_process or daft.get_or_infer_runner_type() != "native":
+            return processes.spread(pipeline, options)
         return None
 
-    def _query_options(self) -> Options | None:
-        return None if self._options == _DEFAULTS else self._options
+    def _query_options(self, pipeline: Pipeline) -> Options | None:
+        options = node_options.for_rows(pipeline, self._options)
+        return None if options == _DEFAULTS else options
 
     def dataframe(
         self,
@@ -196,7 +206,8 @@ class DaftEngine(NativeEngine):
     ) -> daft.DataFrame:
         daft = extension.load()
         source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
-        return frame.build(daft, graph, source, cache, self._plans)
+        own = node_options.by_output(pipeline)
+        return frame.build(daft, graph, source, cache, own, self._plans)
 
     def _source(
         self,
@@ -211,7 +222,7 @@ class DaftEngine(NativeEngine):
         over = [map_over] if isinstance(map_over, str) else map_over
         given = given | {name: _without_copy(given[name]) for name in over or () if name in given}
         promised = _outputs.hinted_types(pipeline)
-        alone: list[str] = []
+        alone = list(node_options.by_output(pipeline))
         return _core.daft_source(graph, given, over, map_mode, output_name, promised, alone)
 
     def plan(
@@ -246,10 +257,12 @@ class DaftEngine(NativeEngine):
             given |= columns
             map_over = list(columns) or None
         source = self._source(pipeline, graph, given, map_over, "zip", output_name)
-        compiled = self._plans.get(daft, graph, source, cache)
+        own = node_options.by_output(pipeline)
+        compiled = self._plans.get(daft, graph, source, cache, own)
         shown = compiled.frame(source) if source.outputs else None
+        options = node_options.for_rows(pipeline, self._options)
         remote = self._spread(pipeline) is not None
-        return plan.describe(pipeline, compiled.steps, shown, self._options, remote)
+        return plan.describe(pipeline, compiled, shown, options, remote)
 
     @staticmethod
     @functools.cache
@@ -278,6 +291,7 @@ class DaftEngine(NativeEngine):
             output_name,
             cache,
             _outputs.hinted_types(pipeline),
+            node_options.by_output(pipeline),
             self._plans,
         )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from hypernodes import _core, hints
-from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft import extension, frame
+from hypernodes.integrations.daft.node_options import Own
 from hypernodes.integrations.daft.options import Options
 from hypernodes.node import Node
 
@@ -36,6 +37,7 @@ class PlanStep:
         arguments: The columns it reads and their types; "Python" for Python objects.
         constants: The names of what it reads that is the same for every row.
         outputs: The columns it makes and their types.
+        options: What its node says of how Daft runs it.
     """
 
     level: int
@@ -44,12 +46,14 @@ class PlanStep:
     arguments: Mapping[str, str]
     constants: tuple[str, ...]
     outputs: Mapping[str, str]
+    options: Mapping[str, Any]
 
     def _cells(self) -> tuple[str, ...]:
         constants = (f"{name} (constant)" for name in self.constants)
         reads = ", ".join([*map(": ".join, self.arguments.items()), *constants])
         makes = ", ".join(map(": ".join, self.outputs.items()))
-        return str(self.level), self.kind, " + ".join(self.nodes), reads, makes
+        options = ", ".join(f"{name}={value!r}" for name, value in self.options.items())
+        return str(self.level), self.kind, " + ".join(self.nodes), reads, makes, options
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class DaftPlan:
 
     def __str__(self) -> str:
         """Two sections on the pipeline, then what Daft says."""
-        header = ("step", "kind", "nodes", "arguments", "outputs")
+        header = ("step", "kind", "nodes", "arguments", "outputs", "")
         table = [header, *(step._cells() for step in self.steps)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [f"pipeline {self.name}" if self.name else "pipeline", "columns of a DataFrame"]
@@ -85,8 +89,8 @@ class DaftPlan:
 
 def describe(
     pipeline: Pipeline,
-    steps: Sequence[_core.DaftStep],
-    frame: daft.DataFrame | None,
+    compiled: frame.Plan,
+    shown: daft.DataFrame | None,
     options: Options,
     remote: bool,
 ) -> DaftPlan:
@@ -94,17 +98,18 @@ def describe(
 
     Args:
         pipeline: What they were compiled from.
-        steps: Its steps.
-        frame: The DataFrame of the outputs; None if there are none.
-        options: The engine's.
+        compiled: Its columns.
+        shown: The DataFrame of the outputs; None if there are none.
+        options: How the rows of `run` and `map` go.
         remote: Whether rows of `run` and `map` go to other processes.
     """
-    made = tuple(_step(step) for step in steps)
+    steps = compiled.steps
+    made = tuple(_step(step, compiled.own(step)) for step in steps)
     native = options.plain and not any(node[3] for step in steps for node in step.nodes)
-    return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(frame))
+    return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(shown))
 
 
-def _step(step: _core.DaftStep) -> PlanStep:
+def _step(step: _core.DaftStep, own: Own | None) -> PlanStep:
     nodes = step.nodes
     kind: Kind = "native" if step.function else "python-batch"
     if all(mapped for _, _, mapped, _ in nodes):
@@ -116,6 +121,7 @@ def _step(step: _core.DaftStep) -> PlanStep:
         dict(zip(step.arguments, map(_type_name, step.argument_types), strict=True)),
         tuple(step.constants),
         dict(zip(step.outputs, map(_type_name, step.types), strict=True)),
+        {} if own is None else own[1].given(),
     )
 
 

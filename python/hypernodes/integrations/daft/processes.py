@@ -91,6 +91,7 @@ def _column(
         Rows,
         use_process=True,
         max_concurrency=processes,
+        cpus=options.cpus,
         gpus=options.gpus,
         name_override=name or "pipeline",
     )

@@ -126,7 +126,10 @@ def _collect_with(options: Options, number: int, rows: int, foreign: bool, label
     daft = extension.load()
     most = options.most_at_once
     udf = daft.func.batch(
-        return_dtype=daft.DataType.int64(), batch_size=options.batch_size, gpus=options.gpus
+        return_dtype=daft.DataType.int64(),
+        batch_size=options.batch_size,
+        cpus=options.cpus,
+        gpus=options.gpus,
     )(_redeem_in_turn)
     if options.max_workers is not None:
         source = _parts(number, rows, min(options.max_workers, rows))
