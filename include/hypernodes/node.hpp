@@ -176,3 +176,4 @@ using InputNames = std::initializer_list<std::string_view>;
 }  // namespace hypernodes
 
 #include "hypernodes/detail/function_node.hpp"  // IWYU pragma: export
+#include "hypernodes/detail/stateful_node.hpp"  // IWYU pragma: export

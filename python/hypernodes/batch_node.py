@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from . import _pickling
@@ -47,9 +47,10 @@ class BatchNode(Node[..., Any]):
         *,
         version: str | None = None,
         aka: str | None = None,
+        daft: Mapping[str, Any] | None = None,
     ) -> None:
         """As for Node."""
-        super().__init__(func, output_name, cache, version=version, aka=aka)
+        super().__init__(func, output_name, cache, version=version, aka=aka, daft=daft)
         self._forms = Forms(func, self._parameters)
         if version is None:
             # The function gets other objects when a hint changes.
@@ -102,6 +103,7 @@ class DualNode(Node[..., Any]):
         *,
         version: str | None = None,
         aka: str | None = None,
+        daft: Mapping[str, Any] | None = None,
     ) -> None:
         """Reads the signatures, which must have the same parameters.
 
@@ -113,13 +115,14 @@ class DualNode(Node[..., Any]):
             cache: False to run it always.
             version: Stands for the code of both in cache keys, as for `node`.
             aka: A former name of `singular`, as for `node`.
+            daft: How Daft runs it, as for `node`.
 
         Raises:
             TypeError: If the parameters differ, or a function is async.
             DependencyMissingError: Without pyarrow (an ImportError).
         """
         required("pyarrow", "DualNode batch execution")
-        super().__init__(singular, output_name, cache, version=version, aka=aka)
+        super().__init__(singular, output_name, cache, version=version, aka=aka, daft=daft)
         for ending in _SINGULAR_ENDINGS:
             self._name = self._name.removesuffix(ending) or self._name
         self.__name__ = self._name
@@ -169,7 +172,7 @@ class DualNode(Node[..., Any]):
     def __reduce__(self) -> tuple[Any, ...]:
         """The functions, by reference or, if nothing can import them, by value."""
         functions = _pickling.travelling(self.singular), _pickling.travelling(self.batch)
-        options = {"cache": self._cache, "version": self._version, "aka": self._aka}
+        options = self._travelling_options()
         return _revive_dual, (self._output_name, *functions, options, self._code_hash)
 
 

@@ -8,8 +8,8 @@ import importlib
 import inspect
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from . import _changes, _core, _pickling
 from ._batch import BatchFunction
@@ -21,6 +21,9 @@ from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash, no_identity_reason
 
+if TYPE_CHECKING:
+    from .integrations.daft.node_options import NodeOptions
+
 __all__ = ["HyperNode", "Node", "node", "output_names", "parameters_of"]
 
 P = ParamSpec("P")
@@ -31,6 +34,8 @@ class HyperNode(ABC):
     """What a pipeline is made of: something with named inputs that makes named outputs."""
 
     _cache: bool = True
+    _daft_options: NodeOptions | None = None
+    """How Daft runs it, if it says so."""
 
     @property
     @abstractmethod
@@ -106,6 +111,7 @@ class Node(HyperNode, Generic[P, R]):
         *,
         version: str | None = None,
         aka: str | None = None,
+        daft: Mapping[str, Any] | None = None,
     ) -> None:
         """Reads the function's signature; parameters with a default are optional inputs.
 
@@ -117,10 +123,12 @@ class Node(HyperNode, Generic[P, R]):
             version: Stands for the code in cache keys, so that results survive edits until you
                 change it; see `node`.
             aka: A former name, which counts beside the version.
+            daft: How Daft runs it; see `node`.
 
         Raises:
             TypeError: If `func` takes `*args` or `**kwargs`, or has no signature; if `version` or
                 `aka` is no text, or a lambda has a version but no `aka`.
+            PlanError: For options in `daft` that are not known.
         """
         # The attributes of a class or callable object are its own matter.
         wrapped: Any = func
@@ -134,6 +142,10 @@ class Node(HyperNode, Generic[P, R]):
         self._parameters = parameters_of(func, self._name)
         self._version: str | None = _checked("version", version, self._name)
         self._aka: str | None = _checked("aka", aka, self._name)
+        if daft:
+            from .integrations.daft import node_options
+
+            self._daft_options = node_options.read(daft, self._name)
         self._dependencies = Dependencies(func)
         self._identify(code_hash(func) if version is None else self._pinned(func))
         self._built: _core.Node | None = None
@@ -170,6 +182,11 @@ class Node(HyperNode, Generic[P, R]):
     def aka(self) -> str | None:
         """The former name that counts beside the version."""
         return self._aka
+
+    @property
+    def daft(self) -> dict[str, Any]:
+        """The options that say how Daft runs it; others ignore them."""
+        return {} if self._daft_options is None else self._daft_options.given()
 
     @property
     def output_name(self) -> str | tuple[str, ...]:
@@ -283,13 +300,18 @@ class Node(HyperNode, Generic[P, R]):
         """As equality."""
         return hash((self._name, self._output_name))
 
+    def _travelling_options(self) -> dict[str, Any]:
+        """The keyword arguments that make such a node again."""
+        options = {"cache": self._cache, "version": self._version, "aka": self._aka}
+        return options | ({"daft": self.daft} if self._daft_options is not None else {})
+
     def __reduce__(self) -> tuple[Any, ...]:
         """By reference if a module holds this node, else by value."""
         module, name = self.__module__, getattr(self, "__qualname__", "")
         held = _pickling.find(module, name) is self
         # In another process __main__ may be another program: it must have this node's code.
         func = None if held and module != "__main__" else _pickling.travelling(self.func)
-        options = {"cache": self._cache, "version": self._version, "aka": self._aka}
+        options = self._travelling_options()
         state = (type(self), self._output_name, options, self._code_hash, self._has_identity)
         return _revive, ((module, name) if held else None, func, state)
 
@@ -368,6 +390,7 @@ def node(
     batch: bool = False,
     version: str | None = None,
     aka: str | None = None,
+    daft: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Node[P, R]]: ...
 def node(
     output_name: Callable[..., Any] | str | Sequence[str] | None = None,
@@ -376,6 +399,7 @@ def node(
     batch: bool = False,
     version: str | None = None,
     aka: str | None = None,
+    daft: Mapping[str, Any] | None = None,
 ) -> Any:
     """Makes a function a node: `@node`, `@node("sum")`, `@node(output_name=("head", "tail"))`.
 
@@ -391,6 +415,10 @@ def node(
         aka: The former name of a renamed function with a version, which counts instead of the new
             one; the former dotted path of one that has moved. Without a version names do not
             count, so it changes nothing.
+        daft: How Daft runs it, which other engines ignore and keys do not count: any of
+            `batch_size`, `cpus`, `gpus`, `max_concurrency`, `use_process` and `name`, in place of
+            what the engine's `default_daft_config` says. In a DataFrame it is then a function of
+            its own; `run` and `map` go by the strictest of their nodes.
 
     >>> @node(output_name="total", cache=False)
     ... def add(a, b=1):
@@ -408,6 +436,6 @@ def node(
 
             kind = BatchNode
         name = _name_of(func) if output_name is None else output_name
-        return kind(func, name, cache, version=version, aka=aka)
+        return kind(func, name, cache, version=version, aka=aka, daft=daft)
 
     return decorate

@@ -19,6 +19,7 @@
 #include "bindings/to_python.hpp"
 #include "daft/column_plan.hpp"
 #include "daft/query.hpp"
+#include "graph/graph.hpp"
 #include "hypernodes/daft_abi.h"
 #include "hypernodes/error.hpp"
 
@@ -108,6 +109,33 @@ std::vector<std::string> names_of(const ColumnStep& step,
   std::vector<std::string> names;
   for (const ColumnStep::Slot& slot : slots) names.push_back(step.slot_name(slot.slot));
   return names;
+}
+
+/// For each node of a step its name, its outputs, whether it is a pipeline that is mapped over an
+/// input, and whether it needs Python.
+nb::list nodes_of(const FrameStep& self) {
+  nb::list nodes;
+  for (const Node& node : self.get().nodes()) {
+    std::vector<std::string> outputs;
+    for (const NodeOutput& output : node.outputs()) outputs.push_back(output.name);
+    const NestedPipeline* const nested = node.definition().nested.get();
+    nodes.append(nb::make_tuple(node.name(), outputs, nested != nullptr && nested->is_map(),
+                                node.definition().foreign));
+  }
+  return nodes;
+}
+
+/// The names and values of what a step reads that is the same for every row.
+nb::dict constants_of(const FrameStep& self) {
+  nb::dict constants;
+  const ColumnStep& step = self.get();
+  for (std::size_t i = 0; i < step.literals().size(); ++i) {
+    constants[nb::cast(step.slot_name(step.literals()[i].slot))] = self.literals[i];
+  }
+  for (const auto& [slot, value] : step.constants()) {
+    constants[nb::cast(step.slot_name(slot))] = to_python(value);
+  }
+  return constants;
 }
 
 /// The rows that a step is called with.
@@ -207,6 +235,8 @@ std::string key_of(const FrameSource& source) {
     }
   }
   key += '|';
+  for (const int slot : source.options.alone) key += std::to_string(slot) + ';';
+  key += '|';
   for (const auto& constant : source.options.constants) {
     if (!put_constant(constant, key)) return {};
   }
@@ -220,9 +250,17 @@ void set_hints(FrameSource& source, const nb::dict& hints) {
   }
 }
 
+/// `alone`: outputs of nodes that are to be steps of their own.
+void set_alone(FrameSource& source, const std::vector<std::string>& alone) {
+  for (const std::string& name : alone) {
+    const int slot = source.graph->slot(name);
+    if (slot >= 0) source.options.alone.push_back(slot);
+  }
+}
+
 FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
-                        const std::string& map_mode, nb::handle output_name,
-                        const nb::dict& hints) {
+                        const std::string& map_mode, nb::handle output_name, const nb::dict& hints,
+                        const std::vector<std::string>& alone) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   const bool map = !map_over.is_none();
   GraphInputs given = map ? to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode))
@@ -247,6 +285,7 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
     out.columns.append(nb::make_tuple(str_of(name), to_daft(column)));
   }
   set_hints(out, hints);
+  set_alone(out, alone);
   out.options.constants = std::move(given.constants);
   out.key = key_of(out);
   return out;
@@ -255,7 +294,8 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
 /// The source of a DataFrame that is there: `columns` has, by name, those that are inputs; an
 /// object with `__arrow_c_schema__` each, or None for one of Python objects.
 FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb::dict& inputs,
-                           nb::handle output_name, const nb::dict& hints) {
+                           nb::handle output_name, const nb::dict& hints,
+                           const std::vector<std::string>& alone) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   FrameSource out;
   out.graph = graph.graph();
@@ -272,6 +312,7 @@ FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb
     }
   }
   set_hints(out, hints);
+  set_alone(out, alone);
   out.key = key_of(out);
   return out;
 }
@@ -282,6 +323,15 @@ std::vector<std::optional<ArrowType>> types_of(const std::vector<ColumnStep::Slo
   for (const ColumnStep::Slot& slot : slots) {
     const bool objects = slot.type.kind() == Kind::kObject;
     types.push_back(objects ? std::nullopt : std::optional(ArrowType{slot.type}));
+  }
+  return types;
+}
+
+/// For each root input that these outputs need, the type that C++ nodes read it as, or None.
+nb::dict root_types(PythonGraph& graph, nb::handle output_name) {
+  nb::dict types;
+  for (const Plan::Root& root : graph.plan(output_name)->roots) {
+    types[root.name] = nb::cast(types_of({{root.slot, root.type}}).front());
   }
   return types;
 }
@@ -329,6 +379,11 @@ void bind_daft_frame(nb::module_& module) {
           "arguments",
           [](const FrameStep& self) { return names_of(self.get(), self.get().arguments()); })
       .def_ro("literals", &FrameStep::literals)
+      .def_prop_ro("constants", constants_of,
+                   "Names and values of what is the same for every row, the literals too.")
+      .def_prop_ro(
+          "nodes", nodes_of,
+          "For each node its name, its outputs, whether it maps a pipeline, and needs Python.")
       .def_prop_ro("outputs",
                    [](const FrameStep& self) { return names_of(self.get(), self.get().outputs()); })
       .def_prop_ro(
@@ -349,9 +404,10 @@ void bind_daft_frame(nb::module_& module) {
       nb::arg("rows"));
   module.def("daft_source", make_source, nb::arg("graph"), nb::arg("inputs"),
              nb::arg("map_over").none(), nb::arg("map_mode"), nb::arg("output_name").none(),
-             nb::arg("hints"));
+             nb::arg("hints"), nb::arg("alone"));
   module.def("daft_source_on", make_source_on, nb::arg("graph"), nb::arg("columns"),
-             nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"));
+             nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"), nb::arg("alone"));
+  module.def("daft_root_types", root_types, nb::arg("graph"), nb::arg("output_name").none());
   module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none());
 }
 

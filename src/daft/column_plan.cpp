@@ -99,6 +99,7 @@ class PlanCompiler {
     }
     for (const auto& [slot, value] : options.constants) constants_.emplace(slot, &value);
     for (const auto& hint : options.hints) hints_.emplace(hint.slot, hint.type);
+    alone_.insert(options.alone.begin(), options.alone.end());
   }
 
   ColumnPlan compile() {
@@ -143,14 +144,16 @@ class PlanCompiler {
   void place(int index) {
     const Graph::Step& step = node(index);
     const bool foreign = is_foreign(step.node.definition());
+    const bool alone = foreign && is_alone(step);
     int level = 1;
     for (const int slot : step.inputs) {
       const auto made = columns_.find(slot);
       if (made == columns_.end() || made->second.by == nullptr) continue;
       const ColumnStep& producer = *made->second.by;
-      level = std::max(level, producer.level_ + (foreign && producer.foreign_ ? 0 : 1));
+      const bool fuses = foreign && producer.foreign_ && !alone && !producer.alone_;
+      level = std::max(level, producer.level_ + (fuses ? 0 : 1));
     }
-    ColumnStep& target = step_at(level, foreign);
+    ColumnStep& target = step_at(level, foreign, alone);
     target.selection_.steps.push_back(index);
     const int outputs = static_cast<int>(step.node.outputs().size());
     for (int i = 0; i < outputs; ++i) {
@@ -159,10 +162,16 @@ class PlanCompiler {
     }
   }
 
-  ColumnStep& step_at(int level, bool foreign) {
-    if (foreign) {
+  bool is_alone(const Graph::Step& step) const {
+    const int outputs = static_cast<int>(step.node.outputs().size());
+    const auto first = alone_.lower_bound(step.first_output);
+    return first != alone_.end() && *first < step.first_output + outputs;
+  }
+
+  ColumnStep& step_at(int level, bool foreign, bool alone) {
+    if (foreign && !alone) {
       for (const auto& step : steps_) {
-        if (step->foreign_ && step->level_ == level) return *step;
+        if (step->foreign_ && !step->alone_ && step->level_ == level) return *step;
       }
     }
     auto step = std::make_shared<ColumnStep>();
@@ -170,6 +179,7 @@ class PlanCompiler {
     step->context_ = context_;
     step->level_ = level;
     step->foreign_ = foreign;
+    step->alone_ = alone;
     steps_.push_back(std::move(step));
     return *steps_.back();
   }
@@ -234,6 +244,7 @@ class PlanCompiler {
   std::map<int, Made> columns_;  ///< By slot.
   std::map<int, const Value*> constants_;
   std::map<int, Type> hints_;
+  std::set<int> alone_;
   std::vector<std::shared_ptr<ColumnStep>> steps_;
 };
 
@@ -248,6 +259,12 @@ std::string ColumnStep::name() const {
     text += (text.empty() ? "" : "+") + graph_->steps()[at(index)].node.name();
   }
   return text;
+}
+
+std::vector<Node> ColumnStep::nodes() const {
+  std::vector<Node> nodes;
+  for (const int index : selection_.steps) nodes.push_back(graph_->steps()[at(index)].node);
+  return nodes;
 }
 
 const std::string& ColumnStep::slot_name(int slot) const { return graph_->slots()[at(slot)]; }

@@ -32,10 +32,14 @@ class ColumnStep {
   int level() const { return level_; }
   /// Whether it is a batch UDF.
   bool foreign() const { return foreign_; }
+  /// Its nodes, in the order they run.
+  std::vector<Node> nodes() const;
   /// Columns it reads, in this order.
   const std::vector<Slot>& arguments() const { return arguments_; }
   /// Root inputs that it is given after the columns, as literals.
   const std::vector<Slot>& literals() const { return literals_; }
+  /// Root inputs that it holds, the same for every row.
+  const std::vector<std::pair<int, Value>>& constants() const { return constants_; }
   /// Columns it makes for later steps or the caller.
   const std::vector<Slot>& outputs() const { return outputs_; }
 
@@ -59,6 +63,7 @@ class ColumnStep {
   Selection selection_;
   int level_ = 0;
   bool foreign_ = false;
+  bool alone_ = false;  ///< Takes no further nodes.
   std::vector<Slot> arguments_, literals_, outputs_;
   std::vector<std::pair<int, Value>> constants_;
 };
@@ -79,6 +84,8 @@ struct PlanOptions {
   /// Root inputs that are the same for every row: numbers and text become literals of C++ nodes,
   /// others are kept in the steps.
   std::vector<std::pair<int, Value>> constants;
+  /// Outputs of foreign nodes that are to be steps of their own.
+  std::vector<int> alone = {};
 };
 
 /// Throws: TypeError if a column does not fit the C++ node that reads it.

@@ -12,8 +12,16 @@ std::int64_t twice(std::int64_t doubled) {
   return doubled * 2 + 1;
 }
 
+/// Knows a word, and logs that it was made.
+class Guess {
+ public:
+  Guess() { hypernodes::testing::log_call("made"); }
+  bool operator()(std::string_view word) const { return word == "hypernodes"; }
+};
+
 }  // namespace
 
 HYPERNODES_LIBRARY(nodes_b, library) {
   library.add(hypernodes::node<twice>("result", {"doubled"}));
+  library.add(hypernodes::stateful_node("guessed", {"word"}, [] { return Guess(); }));
 }

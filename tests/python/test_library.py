@@ -130,3 +130,15 @@ def test_missing_library_says_so(tmp_path):
     text.write_text("no library")
     with pytest.raises(ImportError):
         hypernodes.load(Path(text))
+
+
+def test_stateful_nodes_make_their_object_when_a_row_needs_it(node_library, calls):
+    guess = hypernodes.load(node_library("nodes_b"))["guessed"]
+    assert calls() == []
+    pipeline = Pipeline([guess])
+    words = ["a", "hypernodes", "b"]
+    for _ in range(2):
+        assert pipeline.map({"word": words}, "word", outputs="columns") == {
+            "guessed": [False, True, False]
+        }
+    assert calls() == ["made"]

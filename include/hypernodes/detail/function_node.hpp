@@ -34,6 +34,8 @@ struct Signature<R (*)(A...) noexcept> : Signature<R(A...)> {};
 template <typename C, typename R, typename... A>
 struct Signature<R (C::*)(A...)> : Signature<R(A...)> {};
 template <typename C, typename R, typename... A>
+struct Signature<R (C::*)(A...) noexcept> : Signature<R(A...)> {};
+template <typename C, typename R, typename... A>
 struct Signature<R (C::*)(A...) const> : Signature<R(A...)> {};
 template <typename C, typename R, typename... A>
 struct Signature<R (C::*)(A...) const noexcept> : Signature<R(A...)> {};

@@ -82,6 +82,16 @@ class ColumnPlanTest : public ::testing::Test {
   FakeDaft daft_;
 };
 
+TEST_F(ColumnPlanTest, ForeignNodesThatAreToBeAloneDoNotFuse) {
+  const auto graph = Graph::build({foreign("p", "a", {"x"}), foreign("q", "b", {"a"}),
+                                   foreign("r", "c", {"b"}), foreign("s", "d", {"x"})});
+  PlanOptions options;
+  options.alone = {graph->slot("b")};
+  const ColumnPlan plan = compiled(graph, Kind::kInt64, options);
+  EXPECT_EQ(text_of(plan), "1:[p+s] 2:[q] 3:[r]");
+  EXPECT_EQ(plan.steps[0].step->nodes().back().name(), "s");
+}
+
 TEST_F(ColumnPlanTest, CppNodesAreStepsOfTheirOwn) {
   const auto plan = compiled(
       Graph::build({node<twice>("a", {"x"}), node<twice>("b", {"a"}), node<add>("c", {"a", "x"})}));

@@ -4,5 +4,6 @@
 from __future__ import annotations
 
 from hypernodes.integrations.daft.engine import DaftEngine, DaftEngineV2
+from hypernodes.integrations.daft.plan import DaftPlan, PlanStep
 
-__all__ = ["DaftEngine", "DaftEngineV2"]
+__all__ = ["DaftEngine", "DaftEngineV2", "DaftPlan", "PlanStep"]

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
-from hypernodes.integrations.daft import extension, frame, generate, processes
+from hypernodes.integrations.daft import (
+    execution,
+    extension,
+    frame,
+    generate,
+    node_options,
+    plan,
+    processes,
+)
 from hypernodes.integrations.daft.options import Options, read
 
 if TYPE_CHECKING:
@@ -45,8 +53,9 @@ class DaftEngine(NativeEngine):
         default_daft_config: Mapping[str, Any] | None = None,
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keeps the options; Daft is imported when a pipeline runs.
+        """Keeps the options; Daft is imported when a pipeline runs, or for `config`.
 
         Args:
             use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
@@ -66,6 +75,9 @@ class DaftEngine(NativeEngine):
                 that they need at the same time.
             cache: Where results of pipelines are kept that have no cache of their own.
             callbacks: Who is told of what happens in pipelines that have no callbacks.
+            config: Daft's execution configuration for the queries of `run` and `map`: options of
+                `daft.set_execution_config` by name. The process's own is as before when they end;
+                Daft has but one, so queries that begin meanwhile in other threads have it as well.
 
         Raises:
             PlanError: For options that are not known (a ValueError).
@@ -73,7 +85,8 @@ class DaftEngine(NativeEngine):
         super().__init__(cache, callbacks)
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
-        self._options = read(default_daft_config, use_batch_udf)
+        self.config = config
+        self._options = read(default_daft_config, use_batch_udf, execution.read(config))
         self._plans = frame.Plans(self._options)
 
     def _run_graph(
@@ -88,7 +101,7 @@ class DaftEngine(NativeEngine):
         spread = self._spread(pipeline)
         if spread is not None:
             return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
-        options = self._query_options()
+        options = self._query_options(pipeline)
         return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
     def _map_graph(
@@ -107,7 +120,7 @@ class DaftEngine(NativeEngine):
         arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
             return _core.spread_map(*arguments, spread)
-        return _core.daft_map(*arguments, self._query_options())
+        return _core.daft_map(*arguments, self._query_options(pipeline))
 
     def _map_table(
         self,
@@ -133,17 +146,19 @@ class DaftEngine(NativeEngine):
         spread = self._spread(pipeline)
         if spread is not None:
             return _core.spread_executor(spread)
-        return _core.daft_executor(self._query_options())
+        return _core.daft_executor(self._query_options(pipeline))
 
     def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
         """What runs rows in other processes; None if they run in this one."""
         daft = extension.load()
-        if self._options.use_process or daft.get_or_infer_runner_type() != "native":
-            return processes.spread(pipeline, self._options)
+        options = node_options.for_rows(pipeline, self._options)
+        if options.use_process or daft.get_or_infer_runner_type() != "native":
+            return processes.spread(pipeline, options)
         return None
 
-    def _query_options(self) -> Options | None:
-        return None if self._options == _DEFAULTS else self._options
+    def _query_options(self, pipeline: Pipeline) -> Options | None:
+        options = node_options.for_rows(pipeline, self._options)
+        return None if options == _DEFAULTS else options
 
     def dataframe(
         self,
@@ -189,11 +204,65 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
     ) -> daft.DataFrame:
+        daft = extension.load()
+        source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
+        own = node_options.by_output(pipeline)
+        return frame.build(daft, graph, source, cache, own, self._plans)
+
+    def _source(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        given: dict[str, Any],
+        map_over: str | Sequence[str] | None,
+        map_mode: str,
+        output_name: str | Sequence[str] | None,
+    ) -> _core.DaftSource:
+        """The columns that a DataFrame begins with."""
         over = [map_over] if isinstance(map_over, str) else map_over
-        given |= {name: _without_copy(given[name]) for name in over or () if name in given}
+        given = given | {name: _without_copy(given[name]) for name in over or () if name in given}
         promised = _outputs.hinted_types(pipeline)
-        arguments = (graph, given, over, map_mode, output_name, cache, promised, self._plans)
-        return frame.build(extension.load(), *arguments)
+        alone = list(node_options.by_output(pipeline))
+        return _core.daft_source(graph, given, over, map_mode, output_name, promised, alone)
+
+    def plan(
+        self,
+        pipeline: Pipeline,
+        inputs: Mapping[str, Any] | None = None,
+        map_over: str | Sequence[str] | None = None,
+        output_name: str | Sequence[str] | None = None,
+    ) -> plan.DaftPlan:
+        """How Daft would evaluate a pipeline, for reading: `print(engine.plan(pipeline))`.
+
+        It has the steps that `dataframe` makes of the pipeline, with what they fuse and the types
+        of their columns, how the rows of `run` and `map` go through Daft, and Daft's own logical
+        and physical plans. No node runs.
+
+        Args:
+            pipeline: What to plan.
+            inputs: The inputs, as for `dataframe`. None takes what has no value for columns, typed
+                by the hints of the nodes that read it.
+            map_over: The names of the inputs to map over; None for a single row.
+            output_name: The only outputs to compute.
+
+        Raises:
+            PlanError, TypeError: As for `dataframe`.
+        """
+        daft = extension.load()
+        cache, _ = self._settings(pipeline)
+        graph = pipeline._native(output_name, cached=cache is not None)
+        given = pipeline._merged(inputs or {})
+        if inputs is None:
+            columns = plan.empty_columns(pipeline, graph, given, output_name)
+            given |= columns
+            map_over = list(columns) or None
+        source = self._source(pipeline, graph, given, map_over, "zip", output_name)
+        own = node_options.by_output(pipeline)
+        compiled = self._plans.get(daft, graph, source, cache, own)
+        shown = compiled.frame(source) if source.outputs else None
+        options = node_options.for_rows(pipeline, self._options)
+        remote = self._spread(pipeline) is not None
+        return plan.describe(pipeline, compiled, shown, options, remote)
 
     @staticmethod
     @functools.cache
@@ -222,6 +291,7 @@ class DaftEngine(NativeEngine):
             output_name,
             cache,
             _outputs.hinted_types(pipeline),
+            node_options.by_output(pipeline),
             self._plans,
         )
 

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core
 from hypernodes.exceptions import PlanError
-from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft import extension, worker
+from hypernodes.integrations.daft.node_options import NodeOptions, Own
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class Plans:
         """
         self._options = options
         self._most = most
-        self._plans: dict[Hashable, tuple[object, _Plan]] = {}
+        self._plans: dict[Hashable, tuple[object, Plan]] = {}
         self._lock = threading.Lock()
 
     def get(
@@ -44,8 +46,9 @@ class Plans:
         graph: _core.Graph,
         source: _core.DaftSource,
         cache: object,
+        own: Mapping[str, Own],
         kept: tuple[str, ...] = (),
-    ) -> _Plan:
+    ) -> Plan:
         """The plan for this source; compiled unless an earlier one serves.
 
         Args:
@@ -53,6 +56,7 @@ class Plans:
             graph: The pipeline's.
             source: The columns it begins with.
             cache: The cache, or None.
+            own: The nodes that are functions of their own, by output.
             kept: All columns of a DataFrame that is extended.
         """
         key = (graph, source.key, id(cache), kept)
@@ -63,7 +67,7 @@ class Plans:
         with extension.defining:
             steps = _core.daft_compile(source, cache)
             extension.load_functions(module)
-            plan = _Plan(module, source, steps, self._options, kept)
+            plan = Plan(module, source, steps, self._options, cache, own, kept)
             for step in steps:
                 if step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -83,12 +87,9 @@ class Plans:
 def build(
     module: ModuleType,
     graph: _core.Graph,
-    inputs: dict[str, Any],
-    map_over: str | Sequence[str] | None,
-    map_mode: str,
-    output_name: str | Sequence[str] | None,
+    source: _core.DaftSource,
     cache: object,
-    hints: dict[str, Any],
+    own: Mapping[str, Own],
     plans: Plans,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
@@ -96,20 +97,16 @@ def build(
     Args:
         module: Daft.
         graph: The pipeline's.
-        inputs: All inputs, the bound ones too.
-        map_over: The inputs that are columns; None for a single row.
-        map_mode: "zip" or "product".
-        output_name: The outputs wanted; None for all.
+        source: The columns it begins with.
         cache: The cache, or None.
-        hints: For each output of a Python node, the column type that its hint promises.
+        own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
     """
-    source = _core.daft_source(graph, inputs, map_over, map_mode, output_name, hints)
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
-    return plans.get(module, graph, source, cache).frame(source)
+    return plans.get(module, graph, source, cache, own).frame(source)
 
 
 def extend(
@@ -121,6 +118,7 @@ def extend(
     output_name: str | Sequence[str] | None,
     cache: object,
     hints: dict[str, Any],
+    own: Mapping[str, Own],
     plans: Plans,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
@@ -134,21 +132,22 @@ def extend(
         output_name: The outputs wanted; None for all.
         cache: The cache, or None.
         hints: For each output of a Python node, the column type that its hint promises.
+        own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
 
     Raises:
         PlanError: If the frame has no columns.
     """
-    source = _core.daft_source_on(graph, columns, inputs, output_name, hints)
+    source = _core.daft_source_on(graph, columns, inputs, output_name, hints, list(own))
     if not source.outputs:
         return frame
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
-    return plans.get(module, graph, source, cache, kept).on(frame)
+    return plans.get(module, graph, source, cache, own, kept).on(frame)
 
 
-class _Plan:
+class Plan:
     """Steps on top of a source, a projection for each level."""
 
     def __init__(
@@ -157,11 +156,16 @@ class _Plan:
         source: _core.DaftSource,
         steps: list[_core.DaftStep],
         options: Options,
+        cache: object,
+        own: Mapping[str, Own],
         kept: tuple[str, ...],
     ) -> None:
+        """Makes the expressions; arguments are as for `Plans.get`."""
         self._daft = module
         self._steps = steps
         self._options = options
+        self._cache = cache
+        self._own = own
         self._kept = kept
         # Where each slot's values are: an expression of columns that exist.
         self._values: dict[str, Any] = {}
@@ -173,13 +177,20 @@ class _Plan:
         self._rows = not kept and (not source.columns or self._needs_rows(above=0))
         self._projections = self._project(source.outputs)
 
+    @property
+    def steps(self) -> list[_core.DaftStep]:
+        """By level."""
+        return self._steps
+
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
+        """The columns of a source with the same key."""
         columns = {name: self._to_daft(column) for name, column in source.columns}
         if self._rows:
             columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
         return self.on(self._daft.from_pydict(columns))
 
     def on(self, frame: daft.DataFrame) -> daft.DataFrame:
+        """The columns of the steps on top of those of `frame`."""
         for projection in self._projections:
             frame = frame.select(*projection)
         return frame
@@ -241,16 +252,29 @@ class _Plan:
                 arguments += map(self._daft.lit, step.literals)
             call = self._daft.get_function(step.function, *arguments)
         else:
-            udf = self._batch(self._result_type(step))(_named(step.name))
-            call = udf(_Step(step), self._counted(step), *arguments)
+            call = self._foreign(step, arguments)
         return call.alias(self._column_name(index))
 
-    def _batch(self, dtype: Any) -> Any:  # noqa: ANN401
-        """Makes batch UDFs of functions."""
-        options = self._options
-        return self._daft.func.batch(
-            return_dtype=dtype, batch_size=options.batch_size, gpus=options.gpus
-        )
+    def own(self, step: _core.DaftStep) -> Own | None:
+        """The node that a step is, if it has options of its own."""
+        return None if step.function else self._own.get(step.nodes[0][1][0])
+
+    def _foreign(self, step: _core.DaftStep, arguments: list[Any]) -> Any:  # noqa: ANN401
+        """The call of a step that Daft does not call natively."""
+        own = self.own(step)
+        dtype, counted = self._result_type(step), self._counted(step)
+        if own is not None and own[1].use_process:
+            rows = arguments[0] if counted is None else counted
+            columns = [rows, *arguments]
+            return worker.expression(self._daft, *own, step, dtype, self._cache, columns)
+        options = NodeOptions() if own is None else own[1]
+        udf = self._daft.func.batch(
+            return_dtype=dtype,
+            batch_size=options.batch_size or self._options.batch_size,
+            cpus=options.cpus,
+            gpus=self._options.gpus if options.gpus is None else options.gpus,
+        )(_named(options.name or step.name))
+        return udf(_Step(step, options.max_concurrency), counted, *arguments)
 
     def _column_name(self, index: int) -> str:
         outputs = self._steps[index].outputs
@@ -298,8 +322,10 @@ _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
 class _Step:
     """A step as an argument of its UDF. Daft pickles it to tell plans apart."""
 
-    def __init__(self, native: _core.DaftStep) -> None:
+    def __init__(self, native: _core.DaftStep, at_once: int | None) -> None:
         self.native = native
+        # Daft's own limit would take the step to processes, where its objects are not.
+        self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
         self._key = secrets.token_hex(16)
         _steps[self._key] = self
 
@@ -321,7 +347,8 @@ def _named(name: str) -> Any:  # noqa: ANN401
     """_run_step under another name: Daft shows the function's."""
 
     def run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
-        return _run_step(step.native, rows, *columns)
+        with step.turn:
+            return _run_step(step.native, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
     return run_step

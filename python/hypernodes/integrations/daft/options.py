@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 from hypernodes.exceptions import PlanError
+from hypernodes.integrations.daft import execution
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class Options:
         max_concurrency: How many calls are under way at once, in processes how many there are.
         use_process: Whether rows run in processes of their own.
         gpus: How many GPUs Daft reserves for each thread or process that runs rows.
+        cpus: How many CPUs Daft reserves for each of those; None leaves it to Daft.
+        config: Daft's execution configuration for queries, on top of what it is otherwise.
     """
 
     max_workers: int | None = None
@@ -28,6 +31,13 @@ class Options:
     max_concurrency: int | None = None
     use_process: bool = False
     gpus: float = 0
+    cpus: float | None = None
+    config: execution.Config = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether Daft calls functions as it likes."""
+        return replace(self, config=()) == Options()
 
     @property
     def most_at_once(self) -> int | None:
@@ -36,36 +46,48 @@ class Options:
         return min(limits, default=None)
 
 
-def read(config: Mapping[str, Any] | None, use_batch_udf: bool) -> Options:
+def read(
+    config: Mapping[str, Any] | None, use_batch_udf: bool, execution_config: execution.Config = ()
+) -> Options:
     """Returns the options that an engine was given.
 
     Args:
         config: `default_daft_config`.
         use_batch_udf: False for batches of one row, where `config` has no batch_size.
+        execution_config: Daft's execution configuration.
 
     Raises:
         PlanError: For unknown keys and values that make no sense.
     """
-    known = [field.name for field in fields(Options)]
+    known = ["max_workers", "batch_size", "max_concurrency", "use_process", "gpus"]
     given = {key: value for key, value in (config or {}).items() if value is not None}
-    for key in given:
-        if key not in known:
-            raise _refusal(f"Unknown option {key!r}", f"the options are: {', '.join(known)}")
-    for key in ("max_workers", "batch_size", "max_concurrency"):
-        value = given.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _refusal(
-                f"{key} must be a whole number, at least 1, got {value!r}", "leave it out"
-            )
-    if not isinstance(given.get("use_process", False), bool):
-        raise _refusal(f"use_process must be a bool, got {given['use_process']!r}", "leave it out")
-    gpus = given.get("gpus", 0)
-    if isinstance(gpus, bool) or not isinstance(gpus, int | float) or gpus < 0:
-        raise _refusal(f"gpus must be a number, at least 0, got {gpus!r}", "leave it out")
+    check(given, known, "DaftEngine(default_daft_config=...)")
     if not use_batch_udf:
         given.setdefault("batch_size", 1)
-    return Options(**given)
+    return Options(**given, config=execution_config)
 
 
-def _refusal(message: str, fix: str) -> PlanError:
-    return PlanError(message, where="DaftEngine(default_daft_config=...)", fix=fix)
+def check(given: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    """Refuses options that are not known, or of values that make no sense.
+
+    Raises:
+        PlanError: Naming the option, in `where`.
+    """
+
+    def refuse(message: str, fix: str = "leave it out") -> NoReturn:
+        raise PlanError(message, where=where, fix=fix)
+
+    for key, value in given.items():
+        if key not in known:
+            refuse(f"Unknown option {key!r}", f"the options are: {', '.join(known)}")
+        if key == "use_process":
+            if not isinstance(value, bool):
+                refuse(f"use_process must be a bool, got {value!r}")
+        elif key == "name":
+            if not isinstance(value, str) or not value:
+                refuse(f"name must be a text that is not empty, got {value!r}")
+        elif key in ("gpus", "cpus"):
+            if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+                refuse(f"{key} must be a number, at least 0, got {value!r}")
+        elif isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            refuse(f"{key} must be a whole number, at least 1, got {value!r}")

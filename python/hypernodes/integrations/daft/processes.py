@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, remote
-from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft import execution, extension
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
     columns = map(list, zip(*parts, strict=True))
     source = daft.from_pydict(dict(zip(names, columns, strict=True)))
     column = _column(daft, rows.shared, options, min(processes, len(parts)), pipeline.name)
-    with contextlib.closing(source.select(column.alias("done")).iter_rows()) as results:
+    query = source.select(column.alias("done"))
+    configured = execution.applied(options.config)
+    with configured, contextlib.closing(query.iter_rows()) as results:
         for result in results:
             rows.add(result["done"])
             if rows.settled:
@@ -89,6 +91,7 @@ def _column(
         Rows,
         use_process=True,
         max_concurrency=processes,
+        cpus=options.cpus,
         gpus=options.gpus,
         name_override=name or "pipeline",
     )

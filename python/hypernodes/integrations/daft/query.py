@@ -15,7 +15,7 @@ from typing import Any
 
 from hypernodes import _core
 from hypernodes.exceptions import PlanError
-from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft import execution, extension
 from hypernodes.integrations.daft.options import Options
 
 _TICKET = "row"
@@ -48,9 +48,17 @@ def collect(
             where="DaftEngine",
             fix="use Daft's native runner, or choose another before the pipeline is put into one",
         )
-    if options is not None:
-        _collect_with(options, number, rows, foreign, label)
+    if options is None:
+        _collect(number, rows, foreign, label)
         return
+    with execution.applied(options.config):
+        if options.plain:
+            _collect(number, rows, foreign, label)
+        else:
+            _collect_with(options, number, rows, foreign, label)
+
+
+def _collect(number: int, rows: int, foreign: bool, label: str) -> None:
     # Other sizes are left to the garbage collector together with their tickets.
     source = _source_of_one(number) if rows == 1 else _source(number, rows)
     source.select(_expression(foreign, label)).collect()
@@ -118,7 +126,10 @@ def _collect_with(options: Options, number: int, rows: int, foreign: bool, label
     daft = extension.load()
     most = options.most_at_once
     udf = daft.func.batch(
-        return_dtype=daft.DataType.int64(), batch_size=options.batch_size, gpus=options.gpus
+        return_dtype=daft.DataType.int64(),
+        batch_size=options.batch_size,
+        cpus=options.cpus,
+        gpus=options.gpus,
     )(_redeem_in_turn)
     if options.max_workers is not None:
         source = _parts(number, rows, min(options.max_workers, rows))

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""What `@node(daft=...)` may say: how Daft runs one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hypernodes.integrations.daft import options
+from hypernodes.node import HyperNode, Node, output_names
+from hypernodes.pipeline_node import PipelineNode
+
+if TYPE_CHECKING:
+    from hypernodes.pipeline import Pipeline
+
+__all__ = ["NodeOptions", "Own"]
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """How Daft runs a node.
+
+    Attributes:
+        batch_size: The most rows of a call.
+        cpus: How many CPUs Daft reserves for each thread or process that runs it.
+        gpus: How many GPUs Daft reserves for each.
+        max_concurrency: How many calls are under way at once; with `use_process`, how many
+            processes there are.
+        use_process: Whether it runs in processes of its own.
+        name: What Daft's plan calls it.
+    """
+
+    batch_size: int | None = None
+    cpus: float | None = None
+    gpus: float | None = None
+    max_concurrency: int | None = None
+    use_process: bool | None = None
+    name: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that are set."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+Own: TypeAlias = tuple[Node[..., Any], NodeOptions]
+"""A node that is a function of its own, and how Daft runs it."""
+
+
+def read(config: Mapping[str, Any], node: str) -> NodeOptions:
+    """Returns the options of a node.
+
+    Args:
+        config: What it was given.
+        node: Its name.
+
+    Raises:
+        PlanError: For unknown keys and values that make no sense.
+    """
+    where = f"node '{node}', daft=..."
+    given = {key: value for key, value in config.items() if value is not None}
+    options.check(given, [field.name for field in fields(NodeOptions)], where)
+    return NodeOptions(**given)
+
+
+def of(node: HyperNode) -> NodeOptions | None:
+    """The node's own options, those of the stateful class of its function below; None without."""
+    own: NodeOptions | None = node._daft_options
+    kind: Any = getattr(node, "func", None).__class__  # A handle's class is not its type.
+    if not getattr(kind, "__hypernode_stateful__", False):
+        return own
+    known = {field.name for field in fields(NodeOptions)}
+    stateful = {k: v for k, v in kind.__hypernode_options__.items() if k in known}
+    merged = stateful | (own.given() if own is not None else {})
+    return NodeOptions(**merged) if merged else None
+
+
+def for_rows(pipeline: Pipeline, engine: options.Options) -> options.Options:
+    """How `run` and `map` go: one function runs all nodes of a row, so the strictest counts."""
+    found = list(_inside(pipeline))
+    if not found:
+        return engine
+    return replace(
+        engine,
+        batch_size=_least(engine.batch_size, *(each.batch_size for each in found)),
+        max_concurrency=_least(engine.max_concurrency, *(each.max_concurrency for each in found)),
+        use_process=engine.use_process or any(each.use_process for each in found),
+        gpus=max(engine.gpus, *(each.gpus or 0 for each in found)),
+        cpus=max((each.cpus for each in found if each.cpus is not None), default=None),
+    )
+
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _inside(pipeline: Pipeline) -> Iterator[NodeOptions]:
+    for node in pipeline._nodes:
+        if isinstance(node, PipelineNode):
+            if node.pipeline._engine is None:
+                yield from _inside(node.pipeline)
+        else:
+            found = of(node)
+            if found is not None:
+                yield found
+
+
+def by_output(pipeline: Pipeline) -> dict[str, Own]:
+    """The nodes that are functions of their own in a DataFrame, by each of their outputs."""
+    own: dict[str, Own] = {}
+    for node in pipeline._nodes:
+        found = of(node)
+        if found is not None and isinstance(node, Node):
+            own.update({name: (node, found) for name in output_names(node.output_name)})
+    return own
