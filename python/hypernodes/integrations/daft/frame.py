@@ -8,15 +8,18 @@ import threading
 import weakref
 from collections.abc import Hashable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hypernodes import _core
+from hypernodes import _column_values, _core
 from hypernodes.exceptions import PlanError
+from hypernodes.hints import ColumnType
 from hypernodes.integrations.daft import extension
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
     import daft
+
+Promised: TypeAlias = dict[str, ColumnType | None]
 
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
@@ -44,6 +47,7 @@ class Plans:
         graph: _core.Graph,
         source: _core.DaftSource,
         cache: object,
+        promised: Promised,
         kept: tuple[str, ...] = (),
     ) -> _Plan:
         """The plan for this source; compiled unless an earlier one serves.
@@ -53,6 +57,7 @@ class Plans:
             graph: The pipeline's.
             source: The columns it begins with.
             cache: The cache, or None.
+            promised: The column types of outputs of Python nodes.
             kept: All columns of a DataFrame that is extended.
         """
         key = (graph, source.key, id(cache), kept)
@@ -63,7 +68,7 @@ class Plans:
         with extension.defining:
             steps = _core.daft_compile(source, cache)
             extension.load_functions(module)
-            plan = _Plan(module, source, steps, self._options, kept)
+            plan = _Plan(module, source, steps, promised, self._options, kept)
             for step in steps:
                 if step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -88,7 +93,7 @@ def build(
     map_mode: str,
     output_name: str | Sequence[str] | None,
     cache: object,
-    hints: dict[str, Any],
+    hints: Promised,
     plans: Plans,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
@@ -109,7 +114,7 @@ def build(
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
-    return plans.get(module, graph, source, cache).frame(source)
+    return plans.get(module, graph, source, cache, hints).frame(source)
 
 
 def extend(
@@ -120,7 +125,7 @@ def extend(
     inputs: dict[str, Any],
     output_name: str | Sequence[str] | None,
     cache: object,
-    hints: dict[str, Any],
+    hints: Promised,
     plans: Plans,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
@@ -145,7 +150,7 @@ def extend(
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
-    return plans.get(module, graph, source, cache, kept).on(frame)
+    return plans.get(module, graph, source, cache, hints, kept).on(frame)
 
 
 class _Plan:
@@ -156,11 +161,13 @@ class _Plan:
         module: ModuleType,
         source: _core.DaftSource,
         steps: list[_core.DaftStep],
+        promised: Promised,
         options: Options,
         kept: tuple[str, ...],
     ) -> None:
         self._daft = module
         self._steps = steps
+        self._kinds = [_kinds_of(step, promised) for step in steps]
         self._options = options
         self._kept = kept
         # Where each slot's values are: an expression of columns that exist.
@@ -241,8 +248,8 @@ class _Plan:
                 arguments += map(self._daft.lit, step.literals)
             call = self._daft.get_function(step.function, *arguments)
         else:
-            udf = self._batch(self._result_type(step))(_named(step.name))
-            call = udf(_Step(step), self._counted(step), *arguments)
+            udf = self._batch(self._result_type(index))(_named(step.name))
+            call = udf(_Step(step, self._kinds[index]), self._counted(step), *arguments)
         return call.alias(self._column_name(index))
 
     def _batch(self, dtype: Any) -> Any:  # noqa: ANN401
@@ -257,39 +264,66 @@ class _Plan:
         alone = len(outputs) == 1 and outputs[0] not in self._kept
         return outputs[0] if alone else _STEP.format(index)
 
-    def _result_type(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
-        types = step.types
-        if None in types:
+    def _result_type(self, index: int) -> Any:  # noqa: ANN401
+        kinds = self._kinds[index]
+        if None in kinds:
             return self._daft.DataType.python()
-        fields = {
-            name: self._daft.DataType.from_arrow_type(extension.arrow().field(kind).type)
-            for name, kind in zip(step.outputs, types, strict=True)
-        }
-        if len(fields) == 1:
-            return next(iter(fields.values()))
-        return self._daft.DataType.struct(fields)
+        types = [_daft_type(self._daft, kind) for kind in kinds]
+        if len(types) == 1:
+            return types[0]
+        return self._daft.DataType.struct(dict(zip(self._steps[index].outputs, types, strict=True)))
 
     def _publish(self, index: int) -> None:
         """Notes where the outputs of a step are, now that its column exists."""
-        step = self._steps[index]
+        step, kinds = self._steps[index], self._kinds[index]
         column = self._column_name(index)
         held = self._daft.col(column)
         for place, name in enumerate(step.outputs):
             self._holders[name] = column
             if len(step.outputs) == 1:
                 self._values[name] = held
-            elif None not in step.types:
+            elif None not in kinds:
                 self._values[name] = held[name]
             else:
-                self._values[name] = self._picked(held, place, step.types[place])
+                self._values[name] = self._picked(held, place, kinds[place])
 
-    def _picked(self, held: Any, place: int, kind: Any) -> Any:  # noqa: ANN401
+    def _picked(self, held: Any, place: int, kind: _Kind) -> Any:  # noqa: ANN401
         """One output of a step that returns Python objects: a tuple for each row."""
-        if kind is None:
-            dtype = self._daft.DataType.python()
-        else:
-            dtype = self._daft.DataType.from_arrow_type(extension.arrow().field(kind).type)
-        return self._daft.func.batch(return_dtype=dtype)(_pick)(held, place, kind is None)
+        dtype = _daft_type(self._daft, kind)
+        pick = self._daft.func.batch(return_dtype=dtype)(_pick)
+        return pick(held, place, None if kind is None else _Kept(kind))
+
+
+# The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
+_Kind: TypeAlias = "_core.ArrowType | ColumnType | None"
+
+
+def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[_Kind]:
+    kinds: list[_Kind] = []
+    for name, kind in zip(step.outputs, step.types, strict=True):
+        kinds.append(promised.get(name) if kind is None and not step.function else kind)
+    return kinds
+
+
+def _arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
+    if isinstance(kind, ColumnType):
+        return _column_values.arrow_type(kind)
+    return extension.arrow().field(kind).type
+
+
+def _daft_type(daft: ModuleType, kind: _Kind) -> Any:  # noqa: ANN401
+    if kind is None:
+        return daft.DataType.python()
+    if isinstance(kind, ColumnType) and kind.kind == "tensor":
+        item = _arrow_type(kind).field("data").type.value_type
+        return daft.DataType.tensor(daft.DataType.from_arrow_type(item))
+    if isinstance(kind, ColumnType) and kind.kind == "optional":
+        return _daft_type(daft, kind.item)
+    if isinstance(kind, ColumnType) and kind.kind == "struct":
+        return daft.DataType.struct({name: _daft_type(daft, field) for name, field in kind.fields})
+    if isinstance(kind, ColumnType) and kind.kind == "list":
+        return daft.DataType.list(_daft_type(daft, kind.item))
+    return daft.DataType.from_arrow_type(_arrow_type(kind))
 
 
 _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
@@ -298,8 +332,9 @@ _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
 class _Step:
     """A step as an argument of its UDF. Daft pickles it to tell plans apart."""
 
-    def __init__(self, native: _core.DaftStep) -> None:
+    def __init__(self, native: _core.DaftStep, kinds: list[_Kind]) -> None:
         self.native = native
+        self.kinds = kinds
         self._key = secrets.token_hex(16)
         _steps[self._key] = self
 
@@ -321,38 +356,72 @@ def _named(name: str) -> Any:  # noqa: ANN401
     """_run_step under another name: Daft shows the function's."""
 
     def run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
-        return _run_step(step.native, rows, *columns)
+        return _run_step(step, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
     return run_step
 
 
-def _run_step(step: _core.DaftStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+def _run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
     """The body of a batch UDF: runs the nodes of a step."""
-    typed = zip(columns, step.argument_types, strict=True)
+    native = step.native
+    typed = zip(columns, native.argument_types, strict=True)
     arguments = [column.to_pylist() if kind is None else column for column, kind in typed]
-    results = step.run(rows, arguments)
+    results = native.run(rows, arguments)
+    for place, kind in enumerate(step.kinds):
+        if isinstance(kind, ColumnType) and isinstance(results[place], list):
+            try:
+                results[place] = _column_values.column(results[place], kind)
+            except _column_values.Misfit as error:
+                native.refuse(place, rows, len(results[place]), error.row, str(error))
     if len(results) == 1:
-        return _series(results[0])
+        return _series(results[0], step.kinds[0])
     if any(isinstance(result, list) for result in results):
         lists = [
             r if isinstance(r, list) else extension.arrow().array(r).to_pylist() for r in results
         ]
-        return _series(list(zip(*lists, strict=True)))
-    return _series(_core.daft_struct(step.outputs, results))
+        return _series(list(zip(*lists, strict=True)), None)
+    return _struct(native.outputs, results, step.kinds)
 
 
-def _pick(rows: Any, place: int, objects: bool) -> Any:  # noqa: ANN401
-    """A batch UDF: one item of each tuple."""
+def _struct(names: list[str], columns: list[Any], kinds: list[_Kind]) -> Any:  # noqa: ANN401
+    """Columns as the fields of one."""
+    if not any(isinstance(kind, ColumnType) for kind in kinds):
+        return _series(_core.daft_struct(names, columns), None)
     import daft
 
+    pa = extension.arrow()
+    arrays = [pa.array(column) for column in columns]
+    series = daft.Series.from_arrow(pa.StructArray.from_arrays(arrays, names))
+    fields = {name: _daft_type(daft, kind) for name, kind in zip(names, kinds, strict=True)}
+    return series.cast(daft.DataType.struct(fields))
+
+
+class _Kept:
+    """A column type as an argument of a UDF. Daft pickles it to tell plans apart."""
+
+    def __init__(self, kind: _core.ArrowType | ColumnType) -> None:
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (repr(self.kind),)
+
+
+def _pick(rows: Any, place: int, kept: _Kept | None) -> Any:  # noqa: ANN401
+    """A batch UDF: one item of each tuple."""
     items = [row[place] for row in rows.to_pylist()]
-    return daft.Series.from_pylist(items, pyobj="force" if objects else "allow")
+    if kept is None:
+        return _series(items, None)
+    return _series(extension.arrow().array(items, _arrow_type(kept.kind)), kept.kind)
 
 
-def _series(result: Any) -> Any:  # noqa: ANN401
+def _series(result: Any, kind: _Kind) -> Any:  # noqa: ANN401
     import daft
 
     if isinstance(result, list):
         return daft.Series.from_pylist(result, pyobj="force")
-    return daft.Series.from_arrow(extension.arrow().array(result))
+    series = daft.Series.from_arrow(extension.arrow().array(result))
+    if isinstance(kind, ColumnType):
+        dtype = _daft_type(daft, kind)
+        return series if series.datatype() == dtype else series.cast(dtype)
+    return series
