@@ -1,6 +1,9 @@
 """Contenders of `daft`: two chained trivial nodes, `x * 2` and `+ 10`, on Daft."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +21,8 @@ SIZES = {
     "C++ lists": 1_000_000,
     "C++ arrow": 5_000_000,
     "by hand": 5_000_000,
+    "cold cache": 200_000,
+    "warm cache": 200_000,
 }
 OUTPUTS = ("doubled", "result")
 ONE = {"x": 5}
@@ -92,6 +97,7 @@ def handwritten() -> dict[str, Timed]:
 def ours() -> dict[str, Timed]:
     import hypernodes
     from hypernodes import Pipeline, node
+    from hypernodes.cache import DiskCache
     from hypernodes.integrations.daft import DaftEngine, DaftEngineV2
 
     python_nodes = [
@@ -102,6 +108,16 @@ def ours() -> dict[str, Timed]:
     cpp_nodes = [library.twice, library.add_ten]
 
     columns = Pipeline(nodes=python_nodes, engine=DaftEngineV2())
+
+    def cold() -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            cached = Pipeline(nodes=python_nodes, engine=DaftEngineV2(), cache=DiskCache(folder))
+            return cached.map(inputs=cached_inputs, map_over="x")
+
+    cached_inputs = many("warm cache")
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    warm = Pipeline(nodes=python_nodes, engine=DaftEngineV2(), cache=DiskCache(folder))
     records = Pipeline(nodes=python_nodes, engine=DaftEngine())
     native = Pipeline(nodes=cpp_nodes, engine=DaftEngineV2())
     engine = DaftEngine()
@@ -117,6 +133,8 @@ def ours() -> dict[str, Timed]:
         "C++ arrow": collected_case(
             "C++ arrow", lambda inputs: engine.dataframe(native, inputs, map_over="x")
         ),
+        "cold cache": Timed(cold, as_columns("cold cache")),
+        "warm cache": mapped(warm, "warm cache", as_columns("warm cache")),
         "one row": Timed(lambda: records.run(inputs=ONE), ONE_ANSWER),
     }
 

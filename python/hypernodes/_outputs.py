@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _core, hints
+from . import _column_values, _core, hints
+from .batch_node import BatchNode
 from .exceptions import DependencyMissingError
 from .exceptions import TypeError as PipelineTypeError
 from .node import Node, output_names
+from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -90,17 +92,28 @@ def _column(
         items = values[:rows]
         return pa.array(items if hint is None else _core.hinted_column(items, hint))
 
+    if hint is not None and not hint.exact:
+        try:
+            return _column_values.column(values, hints.nullable(hint))
+        except _column_values.Misfit as error:
+            raise _misfit(name, error, values, error.row, hint) from None
     refusals = (pa.ArrowException, TypeError, ValueError, OverflowError)
     try:
         return array(len(values))
     except refusals as error:
         row = _first_refused(array, len(values), refusals)
-        raise PipelineTypeError(
-            f"Output '{name}' does not fit a column: {getattr(error, 'message', error)}",
-            where=f"row {row}, {type(values[row]).__name__}",
-            fix="use outputs='records' or 'columns', which take any value"
-            + ("" if hint is None else ", or correct the return hint"),
-        ) from None
+        raise _misfit(name, error, values, row, hint) from None
+
+
+def _misfit(
+    name: str, error: Exception, values: list[Any], row: int, hint: hints.ColumnType | None
+) -> PipelineTypeError:
+    return PipelineTypeError(
+        f"Output '{name}' does not fit a column: {getattr(error, 'message', error)}",
+        where=f"row {row}, {type(values[row]).__name__}",
+        fix="use outputs='records' or 'columns', which take any value"
+        + ("" if hint is None else ", or correct the return hint"),
+    )
 
 
 def _first_refused(
@@ -122,9 +135,25 @@ def hinted_types(pipeline: Pipeline) -> dict[str, hints.ColumnType | None]:
     """The column types that the return hints of Python nodes promise, by output."""
     types: dict[str, hints.ColumnType | None] = {}
     for node in pipeline.graph.execution_order:
-        if isinstance(node, Node):
+        names = output_names(node.output_name)
+        if isinstance(node, PipelineNode):
+            types.update(zip(names, _inner_types(node, names), strict=True))
+        elif isinstance(node, Node):
             promised = hints.output_types(node.func, node.output_name)
-            types.update(zip(output_names(node.output_name), promised, strict=True))
+            if isinstance(node, BatchNode):  # Its hints are of columns.
+                promised = [
+                    kind.item if kind and kind.kind == "list" else None for kind in promised
+                ]
+            types.update(zip(names, promised, strict=True))
+    return types
+
+
+def _inner_types(node: PipelineNode, names: Sequence[str]) -> list[hints.ColumnType | None]:
+    inner = hinted_types(node.pipeline)
+    inner_names = {outer: name for name, outer in node.output_mapping.items()}
+    types = [inner.get(inner_names.get(name, name)) for name in names]
+    if node.map_over:
+        return [None if kind is None else hints.ColumnType("list", kind) for kind in types]
     return types
 
 

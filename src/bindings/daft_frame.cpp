@@ -107,7 +107,9 @@ struct FrameStep {
 std::vector<std::string> names_of(const ColumnStep& step,
                                   const std::vector<ColumnStep::Slot>& slots) {
   std::vector<std::string> names;
-  for (const ColumnStep::Slot& slot : slots) names.push_back(step.slot_name(slot.slot));
+  for (const ColumnStep::Slot& slot : slots) {
+    names.push_back((slot.raw ? "__hn_raw_" : "") + step.slot_name(slot.slot));
+  }
   return names;
 }
 
@@ -149,6 +151,14 @@ struct Rows {
   }
 };
 
+TypeError misfit(const ColumnStep& step, const ColumnStep::Slot& output, const std::string& message,
+                 const Rows& rows, std::int64_t row) {
+  return TypeError(
+      "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + message,
+      "node '" + step.maker(output.slot) + "', row " + rows.text(row),
+      "correct the return hint or leave it out; run and map take any value");
+}
+
 /// An output as its hint says. Throws: TypeError naming node and row if a value does not fit.
 Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Column& column,
               const Rows& rows) {
@@ -164,10 +174,7 @@ Column fitted(const ColumnStep& step, const ColumnStep::Slot& output, const Colu
         break;
       }
     }
-    throw TypeError(
-        "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + error.message(),
-        "node '" + step.maker(output.slot) + "', row " + rows.text(row),
-        "correct the return hint or leave it out; run and map take any value");
+    throw misfit(step, output, error.message(), rows, row);
   }
 }
 
@@ -191,9 +198,19 @@ nb::list run_step(const FrameStep& self, nb::handle counted, const nb::list& arg
   if (failure) raise_failure(*failure, rows.first < 0 ? rows.count : -1);
   nb::list results;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    results.append(to_daft(fitted(step, step.outputs()[i], outputs[i], rows)));
+    const ColumnStep::Slot& output = step.outputs()[i];
+    const bool objects = output.type.kind() == Kind::kObject;
+    results.append(objects ? to_list(outputs[i]) : to_daft(fitted(step, output, outputs[i], rows)));
   }
   return results;
+}
+
+/// Raises the error of a value of output `place` that no column of its hint can hold.
+void refuse(const FrameStep& self, std::size_t place, nb::handle counted, std::int64_t count,
+            std::int64_t row, const std::string& message) {
+  const ColumnStep& step = self.get();
+  const Rows rows = counted.is_none() ? Rows{count} : rows_of(from_daft(counted));
+  throw misfit(step, step.outputs()[place], message, rows, row);
 }
 
 /// The columns that a DataFrame begins with, and what its steps are compiled from.
@@ -246,7 +263,9 @@ std::string key_of(const FrameSource& source) {
 void set_hints(FrameSource& source, const nb::dict& hints) {
   for (const auto [name, hint] : hints) {
     const int slot = source.graph->slot(text_of(name));
-    if (slot >= 0 && !hint.is_none()) source.options.hints.push_back({slot, hinted_type(hint)});
+    if (slot < 0 || hint.is_none()) continue;
+    const bool exact = nb::cast<bool>(hint.attr("exact"));
+    source.options.hints.push_back({slot, exact ? hinted_type(hint) : Type(Kind::kObject)});
   }
 }
 
@@ -391,7 +410,9 @@ void bind_daft_frame(nb::module_& module) {
           "Of the outputs; None for Python objects.")
       .def_prop_ro("argument_types",
                    [](const FrameStep& self) { return types_of(self.get().arguments()); })
-      .def("run", run_step, nb::arg("counted").none(), nb::arg("arguments"));
+      .def("run", run_step, nb::arg("counted").none(), nb::arg("arguments"))
+      .def("refuse", refuse, nb::arg("place"), nb::arg("counted").none(), nb::arg("count"),
+           nb::arg("row"), nb::arg("message"));
   nb::class_<FrameSource>(module, "DaftSource")
       .def_ro("rows", &FrameSource::rows)
       .def_ro("columns", &FrameSource::columns)

@@ -188,7 +188,8 @@ class PlanCompiler {
   Type output_type(int slot, bool foreign) const {
     const Type& declared = graph_->slot_type(slot);
     if (!foreign || declared.kind() != Kind::kObject) return declared;
-    if (const auto hint = hints_.find(slot); hint != hints_.end()) return hint->second;
+    const auto hint = hints_.find(slot);
+    if (hint != hints_.end() && hint->second.kind() != Kind::kObject) return hint->second;
     for (const int index : selection_.steps) {
       const Graph::Step& reader = node(index);
       if (is_foreign(reader.node.definition())) continue;
@@ -214,28 +215,46 @@ class PlanCompiler {
           }
         } else if (const auto made = columns_.find(slot);
                    made != columns_.end() && made->second.by != &step) {
-          step.arguments_.push_back({slot, made->second.type});
-          if (made->second.by != nullptr) add_output(*made->second.by, slot);
+          const ColumnStep::Slot column = read(step, slot, made->second);
+          step.arguments_.push_back(column);
+          if (made->second.by != nullptr) add_output(*made->second.by, column);
         }
       }
     }
     for (const int slot : selection_.outputs) {
       const auto made = columns_.find(slot);
-      if (made != columns_.end() && made->second.by == &step) add_output(step, slot);
+      if (made != columns_.end() && made->second.by == &step) {
+        add_output(step, {slot, made->second.type});
+      }
     }
   }
 
-  void add_output(ColumnStep& step, int slot) {
-    const auto has = [&](const ColumnStep::Slot& output) { return output.slot == slot; };
-    if (std::any_of(step.outputs_.begin(), step.outputs_.end(), has)) return;
-    step.outputs_.push_back({slot, columns_.at(slot).type});
-    step.selection_.outputs.push_back(slot);
-    step.selection_.output_names.push_back(graph_->slots()[at(slot)]);
+  /// How a step reads a column. A type may change a value (a tuple becomes a list), so what one
+  /// foreign node hands to another stays the object it is.
+  ColumnStep::Slot read(const ColumnStep& step, int slot, const Made& made) const {
+    const bool typed = made.type.kind() != Kind::kObject || hints_.count(slot) != 0;
+    const bool raw = typed && step.foreign_ && made.by != nullptr && made.by->foreign_ &&
+                     graph_->slot_type(slot).kind() == Kind::kObject;
+    return {slot, raw ? Type(Kind::kObject) : made.type, raw};
+  }
+
+  void add_output(ColumnStep& step, const ColumnStep::Slot& added) {
+    bool known = false;
+    for (const ColumnStep::Slot& output : step.outputs_) {
+      if (output.slot != added.slot) continue;
+      if (output.raw == added.raw) return;
+      known = true;
+    }
+    step.outputs_.push_back(added);
+    if (known) return;
+    step.selection_.outputs.push_back(added.slot);
+    step.selection_.output_names.push_back(graph_->slots()[at(added.slot)]);
   }
 
   /// A step that nobody reads, in a selection that asks for no output of it, still runs.
   void find_output(ColumnStep& step) {
-    add_output(step, node(step.selection_.steps.front()).first_output);
+    const int slot = node(step.selection_.steps.front()).first_output;
+    add_output(step, {slot, columns_.at(slot).type});
   }
 
   const std::shared_ptr<const Graph>& graph_;

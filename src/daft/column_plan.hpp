@@ -24,6 +24,8 @@ class ColumnStep {
   struct Slot {
     int slot;
     Type type;
+    /// Objects as they were made, beside or instead of a typed column: for later foreign steps.
+    bool raw = false;
   };
 
   /// The node's name; those of several joined by `+`.
@@ -80,7 +82,8 @@ struct ColumnPlan {
 /// What is known of root inputs and of foreign nodes' outputs.
 struct PlanOptions {
   std::vector<ColumnStep::Slot> columns;  ///< Root inputs that are columns of the source.
-  std::vector<ColumnStep::Slot> hints;    ///< Types of foreign nodes' outputs; others are objects.
+  /// Types of foreign nodes' outputs; others are objects. Object: Python makes the column.
+  std::vector<ColumnStep::Slot> hints;
   /// Root inputs that are the same for every row: numbers and text become literals of C++ nodes,
   /// others are kept in the steps.
   std::vector<std::pair<int, Value>> constants;

@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: MIT
+import datetime
+import decimal
+import enum
 import functools
 import typing
 from typing import Annotated, Any, Dict, List, NewType, Optional, Tuple, Union  # noqa: UP035
@@ -8,6 +11,25 @@ import pytest
 from hypernodes.hints import ColumnType, column_type, input_types, output_types
 
 UserId = NewType("UserId", int)
+
+
+class Color(enum.Enum):
+    RED = "r"
+
+
+class Shades(enum.Enum):
+    RED = "r"
+    GREY = 1
+
+
+class Row(typing.TypedDict):
+    a: int
+    b: typing.NotRequired[str]
+
+
+class Tree(typing.NamedTuple):
+    value: int
+    below: "Tree | None"
 
 
 class Model:
@@ -25,14 +47,30 @@ TYPED = {
     "bool": [bool, Annotated[bool, "x"]],
     "int64": [int, UserId, Annotated[UserId, 1], typing.Final[int]],
     "float64": [float],
-    "string": [str],
+    "string": [str, typing.Literal["a", "b"]],
     "bytes": [bytes],
-    "list<int64>": [list[int], List[int]],  # noqa: UP006 (users still write it)
     "list<list<string>>": [list[list[str]]],
     "list<optional<int64>>": [list[int | None], List[Optional[int]]],  # noqa: UP006, UP045
-    "optional<int64>": [Optional[int], int | None, None | int, Union[int, None]],  # noqa: UP007, UP045
+    "optional<int64>": [
+        typing.Literal[1, None],
+        Optional[int],  # noqa: UP045
+        int | None,
+        None | int,
+        Union[int, None],  # noqa: UP007
+    ],
     "optional<list<float64>>": [list[float] | None],
     "list<null>": [list[None]],
+    "map<string, int64>": [dict[str, int], Dict[str, int]],  # noqa: UP006
+    "list<int64>[2]": [tuple[int, int]],
+    "list<int64>": [list[int], List[int], Tuple[int, ...]],  # noqa: UP006
+    "struct<_0: int64, _1: string>": [tuple[int, str]],
+    "list<list<int64>[1]>": [list[tuple[int]]],
+    "date": [datetime.date],
+    "timestamp": [datetime.datetime],
+    "timestamp<UTC>": [Annotated[datetime.datetime, datetime.timezone.utc]],  # noqa: UP017
+    "decimal": [decimal.Decimal],
+    "enum<string>": [Color],
+    "struct<a: int64, b: optional<string>>": [Row],
 }
 UNTYPED = [
     Any,
@@ -40,22 +78,22 @@ UNTYPED = [
     list,
     List,  # noqa: UP006
     tuple,
-    tuple[int, int],
-    Tuple[int, ...],  # noqa: UP006
     dict,
-    dict[str, int],
-    Dict[str, int],  # noqa: UP006
     set[int],
     int | str,
+    dict[str, Any],
+    dict[float, int],
+    tuple[int, Any],
+    Tree,
+    Shades,
+    typing.Literal[1, "a"],
     int | str | None,
     list[Any],
-    list[tuple[int]],
     list[int | str],
     complex,
     bytearray,
     Model,
     typing.TypeVar("T"),
-    typing.Literal[1],
     typing.Callable[[int], int],
     "int",
     3,
@@ -127,7 +165,7 @@ def test_outputs():
         return [str(kind) for kind in output_types(function, names)]
 
     assert kinds(one, "a") == ["int64"]
-    assert kinds(pair, "a") == ["None"]
+    assert kinds(pair, "a") == ["struct<_0: int64, _1: string>"]
     assert kinds(pair, ("a", "b")) == ["int64", "string"]
     assert kinds(pair, ("a", "b", "c")) == ["None"] * 3
     assert kinds(many, ("a", "b", "c")) == ["int64"] * 3

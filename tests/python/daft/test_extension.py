@@ -47,7 +47,7 @@ def test_importing_hypernodes_does_not_import_daft() -> None:
 
 @pytest.mark.parametrize(
     ("version", "known"),
-    [("0.7.25", False), ("0.7.26", True), ("0.7.40", True), ("0.8.0", False), ("1.0.0", False)],
+    [("0.7.19", False), ("0.7.20", True), ("0.7.40", True), ("0.8.0", False), ("1.0.0", False)],
 )
 def test_versions(version: str, known: bool) -> None:
     from hypernodes.integrations.daft import extension
@@ -55,7 +55,9 @@ def test_versions(version: str, known: bool) -> None:
     if known:
         extension.check_version(version)
         return
-    with pytest.raises(DependencyMissingError, match=f"does not know Daft {version}"):
+    with pytest.raises(
+        DependencyMissingError, match=rf"does not know Daft {version}.* with 0\.7\.20 and later"
+    ):
         extension.check_version(version)
 
 

@@ -207,7 +207,8 @@ class DaftEngine(NativeEngine):
         daft = extension.load()
         source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
         own = node_options.by_output(pipeline)
-        return frame.build(daft, graph, source, cache, own, self._plans)
+        promised = _outputs.hinted_types(pipeline)
+        return frame.build(daft, graph, source, cache, promised, own, self._plans)
 
     def _source(
         self,

@@ -15,7 +15,7 @@ from hypernodes import _core
 from hypernodes.exceptions import DependencyMissingError
 
 # The extension interface is experimental: each minor version is tried before it is let in.
-_OLDEST = (0, 7, 26)
+_OLDEST = (0, 7, 20)
 _NEWEST = (0, 8)
 _INSTALL = "pip install 'hypernodes[daft]'"
 

@@ -9,16 +9,19 @@ import threading
 import weakref
 from collections.abc import Hashable, Mapping, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hypernodes import _core
+from hypernodes import _column_values, _core, _travel
 from hypernodes.exceptions import PlanError
+from hypernodes.hints import ColumnType
 from hypernodes.integrations.daft import extension, worker
 from hypernodes.integrations.daft.node_options import NodeOptions, Own
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
     import daft
+
+Promised: TypeAlias = dict[str, ColumnType | None]
 
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
@@ -46,6 +49,7 @@ class Plans:
         graph: _core.Graph,
         source: _core.DaftSource,
         cache: object,
+        promised: Promised,
         own: Mapping[str, Own],
         kept: tuple[str, ...] = (),
     ) -> Plan:
@@ -56,6 +60,7 @@ class Plans:
             graph: The pipeline's.
             source: The columns it begins with.
             cache: The cache, or None.
+            promised: The column types of outputs of Python nodes.
             own: The nodes that are functions of their own, by output.
             kept: All columns of a DataFrame that is extended.
         """
@@ -67,7 +72,7 @@ class Plans:
         with extension.defining:
             steps = _core.daft_compile(source, cache)
             extension.load_functions(module)
-            plan = Plan(module, source, steps, self._options, cache, own, kept)
+            plan = Plan(module, source, steps, promised, self._options, cache, own, kept)
             for step in steps:
                 if step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -89,6 +94,7 @@ def build(
     graph: _core.Graph,
     source: _core.DaftSource,
     cache: object,
+    hints: Promised,
     own: Mapping[str, Own],
     plans: Plans,
 ) -> daft.DataFrame:
@@ -99,6 +105,7 @@ def build(
         graph: The pipeline's.
         source: The columns it begins with.
         cache: The cache, or None.
+        hints: For each output of a Python node, the column type that its hint promises.
         own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
     """
@@ -106,7 +113,7 @@ def build(
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
-    return plans.get(module, graph, source, cache, own).frame(source)
+    return plans.get(module, graph, source, cache, hints, own).frame(source)
 
 
 def extend(
@@ -117,6 +124,7 @@ def extend(
     inputs: dict[str, Any],
     output_name: str | Sequence[str] | None,
     cache: object,
+    hints: Promised,
     hints: dict[str, Any],
     own: Mapping[str, Own],
     plans: Plans,
@@ -144,7 +152,7 @@ def extend(
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
-    return plans.get(module, graph, source, cache, own, kept).on(frame)
+    return plans.get(module, graph, source, cache, hints, own, kept).on(frame)
 
 
 class Plan:
@@ -155,6 +163,7 @@ class Plan:
         module: ModuleType,
         source: _core.DaftSource,
         steps: list[_core.DaftStep],
+        promised: Promised,
         options: Options,
         cache: object,
         own: Mapping[str, Own],
@@ -163,6 +172,7 @@ class Plan:
         """Makes the expressions; arguments are as for `Plans.get`."""
         self._daft = module
         self._steps = steps
+        self._kinds = [_kinds_of(step, promised) for step in steps]
         self._options = options
         self._cache = cache
         self._own = own
@@ -252,21 +262,22 @@ class Plan:
                 arguments += map(self._daft.lit, step.literals)
             call = self._daft.get_function(step.function, *arguments)
         else:
-            call = self._foreign(step, arguments)
+            call = self._foreign(index, arguments)
         return call.alias(self._column_name(index))
 
     def own(self, step: _core.DaftStep) -> Own | None:
         """The node that a step is, if it has options of its own."""
         return None if step.function else self._own.get(step.nodes[0][1][0])
 
-    def _foreign(self, step: _core.DaftStep, arguments: list[Any]) -> Any:  # noqa: ANN401
+    def _foreign(self, index: int, arguments: list[Any]) -> Any:  # noqa: ANN401
         """The call of a step that Daft does not call natively."""
+        step, kinds = self._steps[index], self._kinds[index]
         own = self.own(step)
-        dtype, counted = self._result_type(step), self._counted(step)
+        dtype, counted = self._result_type(index), self._counted(step)
         if own is not None and own[1].use_process:
             rows = arguments[0] if counted is None else counted
-            columns = [rows, *arguments]
-            return worker.expression(self._daft, *own, step, dtype, self._cache, columns)
+            made = worker.expression(self._daft, *own, step, self._cache, [rows, *arguments])
+            return self._daft.func.batch(return_dtype=dtype)(_arrived)(_Step(step, kinds), made)
         options = NodeOptions() if own is None else own[1]
         udf = self._daft.func.batch(
             return_dtype=dtype,
@@ -274,46 +285,73 @@ class Plan:
             cpus=options.cpus,
             gpus=self._options.gpus if options.gpus is None else options.gpus,
         )(_named(options.name or step.name))
-        return udf(_Step(step, options.max_concurrency), counted, *arguments)
+        return udf(_Step(step, kinds, options.max_concurrency), counted, *arguments)
 
     def _column_name(self, index: int) -> str:
         outputs = self._steps[index].outputs
         alone = len(outputs) == 1 and outputs[0] not in self._kept
         return outputs[0] if alone else _STEP.format(index)
 
-    def _result_type(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
-        types = step.types
-        if None in types:
+    def _result_type(self, index: int) -> Any:  # noqa: ANN401
+        kinds = self._kinds[index]
+        if None in kinds:
             return self._daft.DataType.python()
-        fields = {
-            name: self._daft.DataType.from_arrow_type(extension.arrow().field(kind).type)
-            for name, kind in zip(step.outputs, types, strict=True)
-        }
-        if len(fields) == 1:
-            return next(iter(fields.values()))
-        return self._daft.DataType.struct(fields)
+        types = [_daft_type(self._daft, kind) for kind in kinds]
+        if len(types) == 1:
+            return types[0]
+        return self._daft.DataType.struct(dict(zip(self._steps[index].outputs, types, strict=True)))
 
     def _publish(self, index: int) -> None:
         """Notes where the outputs of a step are, now that its column exists."""
-        step = self._steps[index]
+        step, kinds = self._steps[index], self._kinds[index]
         column = self._column_name(index)
         held = self._daft.col(column)
         for place, name in enumerate(step.outputs):
             self._holders[name] = column
             if len(step.outputs) == 1:
                 self._values[name] = held
-            elif None not in step.types:
+            elif None not in kinds:
                 self._values[name] = held[name]
             else:
-                self._values[name] = self._picked(held, place, step.types[place])
+                self._values[name] = self._picked(held, place, kinds[place])
 
-    def _picked(self, held: Any, place: int, kind: Any) -> Any:  # noqa: ANN401
+    def _picked(self, held: Any, place: int, kind: _Kind) -> Any:  # noqa: ANN401
         """One output of a step that returns Python objects: a tuple for each row."""
-        if kind is None:
-            dtype = self._daft.DataType.python()
-        else:
-            dtype = self._daft.DataType.from_arrow_type(extension.arrow().field(kind).type)
-        return self._daft.func.batch(return_dtype=dtype)(_pick)(held, place, kind is None)
+        dtype = _daft_type(self._daft, kind)
+        pick = self._daft.func.batch(return_dtype=dtype)(_pick)
+        return pick(held, place, None if kind is None else _Kept(kind))
+
+
+# The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
+_Kind: TypeAlias = "_core.ArrowType | ColumnType | None"
+
+
+def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[_Kind]:
+    kinds: list[_Kind] = []
+    for name, kind in zip(step.outputs, step.types, strict=True):
+        kinds.append(promised.get(name) if kind is None and not step.function else kind)
+    return kinds
+
+
+def _arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
+    if isinstance(kind, ColumnType):
+        return _column_values.arrow_type(kind)
+    return extension.arrow().field(kind).type
+
+
+def _daft_type(daft: ModuleType, kind: _Kind) -> Any:  # noqa: ANN401
+    if kind is None:
+        return daft.DataType.python()
+    if isinstance(kind, ColumnType) and kind.kind == "tensor":
+        item = _arrow_type(kind).field("data").type.value_type
+        return daft.DataType.tensor(daft.DataType.from_arrow_type(item))
+    if isinstance(kind, ColumnType) and kind.kind == "optional":
+        return _daft_type(daft, kind.item)
+    if isinstance(kind, ColumnType) and kind.kind == "struct":
+        return daft.DataType.struct({name: _daft_type(daft, field) for name, field in kind.fields})
+    if isinstance(kind, ColumnType) and kind.kind == "list":
+        return daft.DataType.list(_daft_type(daft, kind.item))
+    return daft.DataType.from_arrow_type(_arrow_type(kind))
 
 
 _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
@@ -322,8 +360,11 @@ _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
 class _Step:
     """A step as an argument of its UDF. Daft pickles it to tell plans apart."""
 
-    def __init__(self, native: _core.DaftStep, at_once: int | None) -> None:
+    def __init__(
+        self, native: _core.DaftStep, kinds: list[_Kind], at_once: int | None = None
+    ) -> None:
         self.native = native
+        self.kinds = kinds
         # Daft's own limit would take the step to processes, where its objects are not.
         self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
         self._key = secrets.token_hex(16)
@@ -348,38 +389,86 @@ def _named(name: str) -> Any:  # noqa: ANN401
 
     def run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
         with step.turn:
-            return _run_step(step.native, rows, *columns)
+            return _run_step(step, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
     return run_step
 
 
-def _run_step(step: _core.DaftStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+def _run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
     """The body of a batch UDF: runs the nodes of a step."""
-    typed = zip(columns, step.argument_types, strict=True)
+    native = step.native
+    typed = zip(columns, native.argument_types, strict=True)
     arguments = [column.to_pylist() if kind is None else column for column, kind in typed]
-    results = step.run(rows, arguments)
+    return _column_of(step, rows, native.run(rows, arguments))
+
+
+def _arrived(step: _Step, column: Any) -> Any:  # noqa: ANN401
+    """A batch UDF: what a step made in another process."""
+    made = [_travel.loads(row) for row in column.to_pylist()]
+    if len(step.kinds) == 1:
+        return _column_of(step, None, [made])
+    results = [list(items) for items in zip(*made, strict=True)] if made else [[]] * len(step.kinds)
+    return _column_of(step, None, results)
+
+
+def _column_of(step: _Step, rows: Any, results: list[Any]) -> Any:  # noqa: ANN401
+    """The outputs of a step as its column."""
+    native = step.native
+    for place, kind in enumerate(step.kinds):
+        if isinstance(kind, ColumnType) and isinstance(results[place], list):
+            try:
+                results[place] = _column_values.column(results[place], kind)
+            except _column_values.Misfit as error:
+                native.refuse(place, rows, len(results[place]), error.row, str(error))
     if len(results) == 1:
-        return _series(results[0])
+        return _series(results[0], step.kinds[0])
     if any(isinstance(result, list) for result in results):
         lists = [
             r if isinstance(r, list) else extension.arrow().array(r).to_pylist() for r in results
         ]
-        return _series(list(zip(*lists, strict=True)))
-    return _series(_core.daft_struct(step.outputs, results))
+        return _series(list(zip(*lists, strict=True)), None)
+    return _struct(native.outputs, results, step.kinds)
 
 
-def _pick(rows: Any, place: int, objects: bool) -> Any:  # noqa: ANN401
-    """A batch UDF: one item of each tuple."""
+def _struct(names: list[str], columns: list[Any], kinds: list[_Kind]) -> Any:  # noqa: ANN401
+    """Columns as the fields of one."""
+    if not any(isinstance(kind, ColumnType) for kind in kinds):
+        return _series(_core.daft_struct(names, columns), None)
     import daft
 
+    pa = extension.arrow()
+    arrays = [pa.array(column) for column in columns]
+    series = daft.Series.from_arrow(pa.StructArray.from_arrays(arrays, names))
+    fields = {name: _daft_type(daft, kind) for name, kind in zip(names, kinds, strict=True)}
+    return series.cast(daft.DataType.struct(fields))
+
+
+class _Kept:
+    """A column type as an argument of a UDF. Daft pickles it to tell plans apart."""
+
+    def __init__(self, kind: _core.ArrowType | ColumnType) -> None:
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (repr(self.kind),)
+
+
+def _pick(rows: Any, place: int, kept: _Kept | None) -> Any:  # noqa: ANN401
+    """A batch UDF: one item of each tuple."""
     items = [row[place] for row in rows.to_pylist()]
-    return daft.Series.from_pylist(items, pyobj="force" if objects else "allow")
+    if kept is None:
+        return _series(items, None)
+    return _series(extension.arrow().array(items, _arrow_type(kept.kind)), kept.kind)
 
 
-def _series(result: Any) -> Any:  # noqa: ANN401
+def _series(result: Any, kind: _Kind) -> Any:  # noqa: ANN401
     import daft
 
     if isinstance(result, list):
         return daft.Series.from_pylist(result, pyobj="force")
-    return daft.Series.from_arrow(extension.arrow().array(result))
+    series = daft.Series.from_arrow(extension.arrow().array(result))
+    if isinstance(kind, ColumnType):
+        dtype = _daft_type(daft, kind)
+        return series if series.datatype() == dtype else series.cast(dtype)
+    return series

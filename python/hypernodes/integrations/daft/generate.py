@@ -172,7 +172,8 @@ class _Writer:
         names = output_names(node.output_name)
         types: list[ColumnType | None] = [None] * len(names)
         if isinstance(node, Node):
-            types = hints.output_types(node.func, node.output_name)
+            promised = hints.output_types(node.func, node.output_name)
+            types = [kind if kind is not None and kind.exact else None for kind in promised]
         outputs = [Value(name, kind) for name, kind in zip(names, types, strict=True)]
         unpack = not isinstance(node.output_name, str)
         is_async = isinstance(node, Node) and node.is_async

@@ -245,11 +245,28 @@ CASES = [
         unfit="Output 'same' does not fit its column: expected list<int64> but got a list whose"
         " item 0 does not fit: expected int64 but got float",
     ),
-    hinted("Dict", old_dict, [{"a": 1}, {"b": 2, "c": 3}]),
-    hinted("tuple", pair_of, [(1, "a"), [1, "a"]]),
-    hinted("Pydantic model", model, [Model(name="a", scores=[1.0]), {"name": "a"}]),
+    # Daft gives a map column back as pairs.
+    hinted("Dict", old_dict, [{"a": 1}, {"b": 2, "c": 3}], dataframe=False),
+    hinted(
+        "tuple",
+        pair_of,
+        [(1, "a"), [1, "a"]],
+        unfit="Output 'same' does not fit its column: expected struct<_0: int64, _1: string>"
+        " but got list",
+    ),
+    hinted(
+        "Pydantic model",
+        model,
+        [Model(name="a", scores=[1.0]), {"name": "a"}],
+        unfit="Output 'same' does not fit its column: expected Model but got dict",
+    ),
     hinted("ndarray", array, [np.arange(3), [1]]),
     hinted("a name that does not exist", unknown, [1, "a"]),
     hinted("Any", anything, [1, "a", (1,)]),
-    hinted("Literal", literal, ["a", "b", 1]),
+    hinted(
+        "Literal",
+        literal,
+        ["a", "b", 1],
+        unfit="Output 'same' does not fit its column: expected string but got int",
+    ),
 ]
