@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ColumnType", "column_type", "input_types", "output_types", "plain_hint"]
+__all__ = ["ColumnType", "column_type", "input_types", "optional", "output_types", "plain_hint"]
 
 Kind: TypeAlias = Literal["null", "bool", "int64", "float64", "string", "bytes", "list", "optional"]
 
@@ -46,6 +46,13 @@ class ColumnType:
     def __str__(self) -> str:
         """The type in words, as in `list<int64>`."""
         return self.kind if self.item is None else f"{self.kind}<{self.item}>"
+
+
+def optional(column: ColumnType | None) -> ColumnType | None:
+    """The type with nulls; None stays none."""
+    if column is None or column.kind in ("null", "optional"):
+        return column
+    return ColumnType("optional", column)
 
 
 def column_type(hint: object) -> ColumnType | None:

@@ -102,12 +102,13 @@ class DaftEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         outputs: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
         arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
-            return _core.spread_map(*arguments, spread)
-        return _core.daft_map(*arguments, self._query_options())
+            return _core.spread_map(*arguments, spread, on_error)
+        return _core.daft_map(*arguments, self._query_options(), on_error)
 
     def _map_table(
         self,
@@ -120,13 +121,14 @@ class DaftEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         shape: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
         arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache)
         # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
         # plan has no columns for outputs that are given.
         given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
         if shape != "daft" or callbacks or given_outputs or self._spread(pipeline) is not None:
-            return super()._map_table(*arguments, callbacks, shape)
+            return super()._map_table(*arguments, callbacks, shape, on_error)
         return self._frame(*arguments)
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
