@@ -372,9 +372,11 @@ class Pipeline:
         >>> results, rows, failures = pipeline.map({"x": [2, 0]}, "x", on_error="collect")
         >>> results, rows, failures[0].error
         ([{'inverse': 0.5}], [0], ZeroDivisionError('division by zero'))
-        >>> pipeline.replay(failures[0])
-        Traceback (most recent call last):
-        ZeroDivisionError: division by zero
+        >>> try:
+        ...     pipeline.replay(failures[0])
+        ... except ZeroDivisionError as error:
+        ...     print(error)
+        division by zero
         """
         return outcomes.replay(self, failure)
 
