@@ -10,10 +10,12 @@ from hypernodes import (
     Collected,
     DaftEngine,
     DiskCache,
+    ExecutionError,
     MemoryCache,
     Pipeline,
     PipelineCallback,
     SeqEngine,
+    load,
     node,
 )
 from hypernodes.engines import DaskEngine
@@ -146,6 +148,22 @@ def test_tables(engine, shape):
         INPUTS, "x", outputs=shape, on_error="collect"
     )
     assert collected.rows == [0, 2, 4]
+
+
+def test_columns_of_cpp_nodes(any_engine, node_library, tmp_path):
+    library = load(node_library("nodes_a"))
+    cache = DiskCache(tmp_path / "cache")
+    mapped = Pipeline([library.twice, library.fail_at_six], engine=any_engine, cache=cache)
+    inputs = {"x": [1, 3, 5, 3]}
+    columns = mapped.map(inputs, "x", outputs="columns", on_error="null")
+    assert columns == {"doubled": [2, 6, 10, 6], "checked": [2, None, 10, None]}
+    table = mapped.map(inputs, "x", outputs="arrow", on_error="null")
+    assert table.column("checked").to_pylist() == [2, None, 10, None]
+    assert str(table.schema.field("checked").type) == "int64"
+    collected = mapped.map(inputs, "x", output_name="checked", outputs="arrow", on_error="collect")
+    assert collected.results.column("checked").to_pylist() == [2, 10]
+    assert [(each.row, each.error.row) for each in collected.failures] == [(1, 1), (3, 3)]
+    assert all(isinstance(each.error, ExecutionError) for each in collected.failures)
 
 
 def test_a_nested_pipeline_fails_the_outer_row(engine):
