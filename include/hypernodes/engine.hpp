@@ -46,12 +46,20 @@ struct RunOptions {
   Inputs overrides = {};
 };
 
+/// What becomes of a map one of whose rows fails.
+enum class OnError : std::uint8_t {
+  kRaise,    ///< The lowest failing row's error is thrown.
+  kNull,     ///< What could not be computed of a row is null; `statistics.failures` says why.
+  kCollect,  ///< The rows that did not fail are returned, the others are in `statistics.failures`.
+};
+
 /// What a map goes over: `over("x")`, `over("x", "y").product()`.
 struct MapOptions {
   std::vector<std::string> over;
   MapMode mode = MapMode::kZip;
   std::vector<std::string> outputs = {};  ///< Empty: all.
   Inputs overrides = {};                  ///< As of a run; lists if they are in `over`.
+  OnError on_error = OnError::kRaise;
 
   MapOptions product() const {
     MapOptions options = *this;
@@ -66,6 +74,11 @@ struct MapOptions {
   MapOptions overriding(Inputs given) const {
     MapOptions options = *this;
     options.overrides = std::move(given);
+    return options;
+  }
+  MapOptions on_failure(OnError outcome) const {
+    MapOptions options = *this;
+    options.on_error = outcome;
     return options;
   }
 };
@@ -115,6 +128,8 @@ class Columns {
   Column operator[](std::string_view name) && { return std::as_const(*this)[name]; }
 
   Statistics statistics;
+  std::vector<std::int64_t>
+      good_rows;  ///< With OnError::kCollect: which rows of the map these are.
 
  private:
   std::vector<std::string> names_;

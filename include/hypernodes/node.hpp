@@ -78,9 +78,9 @@ class NodeBody {
 
   /// Whether its calls wait rather than compute, so that several should be under way at once.
   virtual bool waits() const { return false; }
-  /// Runs calls at the same time; the first failure gives up the others. Every call's body is of
-  /// this class, and waits.
-  virtual void run_together(std::span<RowCall> calls) const;
+  /// Runs calls at the same time; the first failure gives up the others unless they shall go on.
+  /// Every call's body is of this class, and waits.
+  virtual void run_together(std::span<RowCall> calls, bool go_on) const;
 
   /// For a node that wants whole batches: all rows of a map that are to be run, in one call. Either
   /// all are done or none. The default repeats what is constant, and calls run_batch.

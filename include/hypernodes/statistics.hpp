@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,14 @@ struct NodeStatistics {
   double seconds = 0;  ///< Inside the node's function, over all threads.
 };
 
+/// A row of a map that failed, where the map was told not to stop at it.
+struct RowFailure {
+  std::int64_t row = -1;
+  std::string node;                      ///< The innermost node.
+  std::vector<std::string> around = {};  ///< The nodes that hold its pipeline, the outermost first.
+  std::exception_ptr error;
+};
+
 /// What a run or map did.
 struct Statistics {
   std::map<std::string, NodeStatistics> nodes;  ///< By node name; inner pipelines' nodes too.
@@ -23,6 +32,7 @@ struct Statistics {
   /// A cache could not do its work (full disk, no permission, damage), so results may not all have
   /// been found or stored; `warnings` says why. The results themselves are right.
   bool degraded = false;
+  std::vector<RowFailure> failures;  ///< By row.
 };
 
 }  // namespace hypernodes

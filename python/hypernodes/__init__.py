@@ -13,6 +13,7 @@ from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesE
 from .explanation import Explanation, NodeExplanation, RowExplanation
 from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
+from .outcomes import Collected, Failure, Failures
 from .pipeline import Pipeline
 from .pipeline_node import PipelineNode
 from .stateful import stateful
@@ -27,6 +28,7 @@ __all__ = [
     "DESIGN_STYLES",
     "BatchNode",
     "CallbackContext",
+    "Collected",
     "CppNode",
     "CycleError",
     "DaftEngine",
@@ -35,6 +37,8 @@ __all__ = [
     "DualNode",
     "ExecutionError",
     "Explanation",
+    "Failure",
+    "Failures",
     "GraphvizTheme",
     "HyperNode",
     "HyperNodesError",

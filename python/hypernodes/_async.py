@@ -37,14 +37,16 @@ def complete_rows(
 
 
 def complete_together(
-    starts: Sequence[Callable[[], Awaitable[Any]]],
+    starts: Sequence[Callable[[], Awaitable[Any]]], go_on: bool
 ) -> list[tuple[Any, BaseException | None] | None]:
-    """Awaits what each of `starts` gives, all at once; the first failure cancels the others.
+    """Awaits what each of `starts` gives, all at once.
+
+    The first failure cancels the others, unless they shall go on.
 
     Returns:
         For each its result, or its exception, or None if it was cancelled.
     """
-    return _run(_together(starts))
+    return _run(_together(starts, go_on))
 
 
 async def _result(awaitable: Awaitable[R]) -> R:
@@ -88,10 +90,11 @@ async def _rows(
 
 
 async def _together(
-    starts: Sequence[Callable[[], Awaitable[Any]]],
+    starts: Sequence[Callable[[], Awaitable[Any]]], go_on: bool
 ) -> list[tuple[Any, BaseException | None] | None]:
     tasks = [asyncio.create_task(_result(start())) for start in starts]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    until = asyncio.ALL_COMPLETED if go_on else asyncio.FIRST_EXCEPTION
+    await asyncio.wait(tasks, return_when=until)
     broken = any(task.done() and (task.cancelled() or task.exception()) for task in tasks)
     cut_off = [task for task in tasks if broken and not task.done()]
     for task in cut_off:

@@ -7,6 +7,8 @@ import collections.abc
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .outcomes import Failures
+
 class NodeStatistics:
     """What one node did in a run or map."""
 
@@ -19,6 +21,9 @@ class NodeStatistics:
 
 class Statistics:
     """What a run or map did."""
+
+    failures: Failures
+    """Of a map that did not stop at them."""
 
     @property
     def nodes(self) -> dict[str, NodeStatistics]: ...
@@ -46,6 +51,7 @@ class LastRuns:
 
     def __init__(self) -> None: ...
     def get(self) -> Statistics | None: ...
+    def set_failures(self, failures: Failures) -> None: ...
 
 class Type:
     """The type of an input or output of a C++ node; `str` gives its name, as `list<int64>`."""
@@ -153,6 +159,7 @@ class Graph:
         cache: Any,
         callbacks: Any,
         outputs: str,
+        on_error: str = "raise",
     ) -> Any: ...
     def explain(
         self,
@@ -301,6 +308,7 @@ def spread_map(
     callbacks: Any,
     outputs: str,
     spread: Callable[[RowJob], None],
+    on_error: str = "raise",
 ) -> Any: ...
 def spread_executor(spread: Callable[[RowJob], None]) -> BatchExecutor: ...
 
@@ -312,6 +320,8 @@ class RemoteRows:
     def is_map(self) -> bool: ...
     @property
     def listened(self) -> bool: ...
+    @property
+    def collects(self) -> bool: ...
     @property
     def cache(self) -> Any: ...
     @property
@@ -329,6 +339,7 @@ class RemoteRows:
         statistics: Statistics,
         events: list[tuple[Any, ...]],
         failure: tuple[Any, ...] | None,
+        collected: list[tuple[Any, ...]],
     ) -> None: ...
 
 def run_part(
@@ -340,7 +351,14 @@ def run_part(
     output_name: Sequence[str],
     cache: Any,
     listened: bool,
-) -> tuple[list[list[Any]] | None, Statistics, list[tuple[Any, ...]], tuple[Any, ...] | None]: ...
+    collects: bool,
+) -> tuple[
+    list[list[Any]] | None,
+    Statistics,
+    list[tuple[Any, ...]],
+    tuple[Any, ...] | None,
+    list[tuple[Any, ...]],
+]: ...
 
 # Daft ------------------------------------------------------------------------------------------
 
@@ -405,6 +423,7 @@ def daft_map(
     callbacks: Any,
     outputs: str,
     options: Any,
+    on_error: str = "raise",
 ) -> Any: ...
 def daft_executor(options: Any) -> BatchExecutor: ...
 def daft_inside_query() -> bool: ...

@@ -48,7 +48,12 @@ def load(shape: str) -> Any:  # noqa: ANN401 (the packages need not be there)
 Pieces = tuple["_core.ArrowType | None", list[Any]]
 
 
-def build(shape: str, outputs: Mapping[str, Pieces], pipeline: Pipeline) -> Any:  # noqa: ANN401
+def build(
+    shape: str,
+    outputs: Mapping[str, Pieces],
+    pipeline: Pipeline,
+    nulls: bool = False,
+) -> Any:  # noqa: ANN401
     """The table of what a map gave.
 
     Args:
@@ -56,12 +61,15 @@ def build(shape: str, outputs: Mapping[str, Pieces], pipeline: Pipeline) -> Any:
         outputs: For each output, the type that C++ declares, and its values in pieces: Arrow
             columns, or lists of Python objects.
         pipeline: What was mapped: its return hints are the types of Python nodes' outputs.
+        nulls: Whether any output may be missing: None is then a value of every hint.
 
     Raises:
         TypeError: If a value breaks its hint, or is one that no Arrow type fits.
     """
     pa = load("arrow")
     promised = hinted_types(pipeline)
+    if nulls:
+        promised = {name: hints.optional(hint) for name, hint in promised.items()}
     columns = {
         name: _column(pa, name, declared, pieces, promised.get(name))
         for name, (declared, pieces) in outputs.items()

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import _changes, _outputs, _tables
+from . import _changes, _outputs, _tables, outcomes
 from .exceptions import PlanError
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class NativeEngine(ABC):
         *,
         outputs: str | None = None,
         overrides: Mapping[str, Any] | None = None,
+        on_error: str = "raise",
     ) -> Any:  # noqa: ANN401 (`outputs` decides)
         """Runs `pipeline` on each item.
 
@@ -113,6 +115,8 @@ class NativeEngine(ABC):
             outputs: "records", a list of dicts, "columns", a dict of lists, or a table: "arrow",
                 "pandas", "polars" or "daft"; by default records, on DaftEngineV2 columns.
             overrides: Outputs that are given instead of computed; lists if they are in `map_over`.
+            on_error: What a row that fails does: "raise" stops the map, "null" gives None for what
+                could not be computed, "collect" leaves the row out: a `Collected` is returned.
         """
         if type(inputs) is not dict and _tables.is_table(inputs):
             table = _tables.open_table(inputs)
@@ -123,13 +127,17 @@ class NativeEngine(ABC):
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
         cache, callbacks = self._settings(pipeline)
         shape = self._outputs if outputs is None else outputs
-        if shape in _outputs.SHAPES:
+        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
+        as_table = shape in _outputs.SHAPES
+        if as_table:
             _outputs.require(shape)
-            arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
-            return self._map_table(*arguments, shape)
-        return self._map_graph(
-            pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks, shape
-        )
+        if on_error == "raise":
+            map_shaped = self._map_table if as_table else self._map_graph
+            return map_shaped(*arguments, shape, on_error)
+        raw = self._map_graph(*arguments, "arrow" if as_table else shape, on_error)
+        nulls = on_error == "null"
+        build = functools.partial(_outputs.build, shape, pipeline=pipeline, nulls=nulls)
+        return outcomes.settle(pipeline, raw, given, overrides, build if as_table else _same)
 
     def _map_table(
         self,
@@ -142,10 +150,11 @@ class NativeEngine(ABC):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         shape: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401 (`shape` decides)
         """Maps a graph of `pipeline`: a table of its outputs."""
         arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
-        return _outputs.build(shape, self._map_graph(*arguments, "arrow"), pipeline)
+        return _outputs.build(shape, self._map_graph(*arguments, "arrow", on_error), pipeline)
 
     @abstractmethod
     def _run_graph(
@@ -171,6 +180,7 @@ class NativeEngine(ABC):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         outputs: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401 (`outputs` decides)
         """Maps it."""
 
@@ -203,6 +213,10 @@ class NativeEngine(ABC):
     def __repr__(self) -> str:
         """`SeqEngine()`."""
         return f"{type(self).__name__}()"
+
+
+def _same(results: Any) -> Any:  # noqa: ANN401
+    return results
 
 
 def is_ours(engine: NativeEngine) -> bool:
@@ -242,8 +256,10 @@ class SeqEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         outputs: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
-        return graph.map(given, map_over, map_mode, output_name, cache, callbacks, outputs)
+        arguments = (given, map_over, map_mode, output_name, cache, callbacks, outputs)
+        return graph.map(*arguments, on_error)
 
 
 SequentialEngine = SeqEngine

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["ColumnType", "column_type", "input_types", "output_types", "plain_hint"]
+__all__ = ["ColumnType", "column_type", "input_types", "optional", "output_types", "plain_hint"]
 
 Kind: TypeAlias = Literal[
     "null", "bool", "int64", "float64", "string", "bytes",
@@ -93,6 +93,13 @@ class ColumnType:
         if self.kind in ("array", "tensor", "timestamp") and self.source is not None:
             return f"{self.kind}<{self.source}>"
         return self.kind if self.item is None else f"{self.kind}<{self.item}>"
+
+
+def optional(column: ColumnType | None) -> ColumnType | None:
+    """The type with nulls; None stays none."""
+    if column is None or column.kind in ("null", "optional"):
+        return column
+    return ColumnType("optional", column)
 
 
 def column_type(hint: object) -> ColumnType | None:

@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
-from . import _changes, _core, _tables
+from . import _changes, _core, _tables, outcomes
 from ._graph import PipelineGraph, describe
 from ._type_check import check_types
 from .engines import NativeEngine, SeqEngine
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._description import PipelineDescription
     from .cache import Cache
     from .callbacks import PipelineCallback
+    from .outcomes import Failure
     from .protocols import Engine, Table
     from .viz import GraphvizTheme
 
@@ -332,7 +333,10 @@ class Pipeline:
             output_name: The only outputs to compute, in this order; by default all.
             engine: How to run it this time.
             **kwargs: More for the engine, such as `outputs`: "records" for a list of dicts,
-                "columns" for a dict of lists, "arrow", "pandas", "polars" or "daft" for a table.
+                "columns" for a dict of lists, "arrow", "pandas", "polars" or "daft" for a table;
+                and `on_error`: what a row that fails does. "raise" stops the map. "null" gives
+                None for the outputs that could not be computed; `last_run.failures` says why.
+                "collect" returns `Collected`: the rows that did not fail, and the failures.
 
         Returns:
             A list of dicts, or what `outputs` says.
@@ -353,6 +357,28 @@ class Pipeline:
             )
         merged = self._checked(inputs, output_name, kwargs)
         return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
+
+    def replay(self, failure: Failure) -> dict[str, Any]:
+        """Runs the node of a failure again, in this thread and process, for a debugger to stop in.
+
+        What comes before it is taken from the cache or run; the node itself, or the pipeline that
+        holds it, is run without a cache and callbacks. Returns its outputs if it does not fail.
+
+        >>> from hypernodes import node
+        >>> @node("inverse")
+        ... def invert(x):
+        ...     return 1 / x
+        >>> pipeline = Pipeline([invert])
+        >>> results, rows, failures = pipeline.map({"x": [2, 0]}, "x", on_error="collect")
+        >>> results, rows, failures[0].error
+        ([{'inverse': 0.5}], [0], ZeroDivisionError('division by zero'))
+        >>> try:
+        ...     pipeline.replay(failures[0])
+        ... except ZeroDivisionError as error:
+        ...     print(error)
+        division by zero
+        """
+        return outcomes.replay(self, failure)
 
     def explain(
         self,

@@ -60,6 +60,7 @@ class _Job:
     is_map: bool
     cache: Any
     listened: bool
+    collects: bool
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class _Done:
     statistics: _core.Statistics
     events: list[tuple[Any, ...]]
     failure: tuple[Any, ...] | None
+    collected: list[tuple[Any, ...]]
     errors: list[_travel.Raised]
 
 
@@ -106,6 +108,7 @@ class RemoteJob:
             self._rows.is_map,
             self._rows.cache,
             self._rows.listened,
+            self._rows.collects,
         )
         self.shared = Shared(
             secrets.token_hex(16),
@@ -149,7 +152,9 @@ class RemoteJob:
         if failure is not None:
             failure = (errors[failure[0]], *failure[1:])
             self._failed = done.first if self._failed is None else min(self._failed, done.first)
-        self._rows.add(done.first, done.count, done.outputs, done.statistics, events, failure)
+        collected = [(errors[place], *others) for place, *others in done.collected]
+        parts = (done.first, done.count, done.outputs, done.statistics, events, failure)
+        self._rows.add(*parts, collected)
 
     def _arrived(self, value: Any) -> Any:  # noqa: ANN401
         return self._constants[value.name] if isinstance(value, _Constant) else value
@@ -194,7 +199,7 @@ def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(_travel.unopened("A worker process", error)))
     try:
-        outputs, statistics, events, failure = _core.run_part(
+        outputs, statistics, events, failure, collected = _core.run_part(
             graph,
             job.constants,
             mapped if job.is_map else None,
@@ -203,8 +208,10 @@ def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
             job.output_names,
             job.cache,
             job.listened,
+            job.collects,
         )
-        return _packed(job, _Done(first, count, outputs, statistics, events, failure, []))
+        done = _Done(first, count, outputs, statistics, events, failure, collected, [])
+        return _packed(job, done)
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(error))
 
@@ -244,13 +251,14 @@ def _packed(job: _Job, done: _Done) -> bytes:
 
     events = [_changed(event, leave_constant, place) for event in done.events]
     failure = None if done.failure is None else (place(done.failure[0]), *done.failure[1:])
+    collected: list[tuple[Any, ...]] = [(place(each[0]), *each[1:]) for each in done.collected]
     parts = (done.first, done.count, done.outputs, done.statistics)
     try:
-        return _travel.dumps(_Done(*parts, events, failure, errors))
+        return _travel.dumps(_Done(*parts, events, failure, collected, errors))
     except Exception as error:
         _check_outputs(job, done, error)
         carried = [_changed(event, _carried) for event in events]
-        return _travel.dumps(_Done(*parts, carried, failure, errors))
+        return _travel.dumps(_Done(*parts, carried, failure, collected, errors))
 
 
 def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:

@@ -58,13 +58,14 @@ void bind_daft(nb::module_& module) {
       "daft_map",
       [](PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
          const std::string& map_mode, nb::handle output_name, nb::handle cache,
-         nb::handle callbacks, const std::string& outputs, nb::handle options) {
+         nb::handle callbacks, const std::string& outputs, nb::handle options,
+         const std::string& on_error) {
         return map_spread(graph, inputs, map_over, map_mode, output_name, cache, callbacks, outputs,
-                          daft::on_daft(launch(options)));
+                          on_error, daft::on_daft(launch(options)));
       },
       nb::arg("graph"), nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
       nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
-      nb::arg("outputs"), nb::arg("options").none());
+      nb::arg("outputs"), nb::arg("options").none(), nb::arg("on_error") = "raise");
   module.def(
       "daft_executor",
       [](nb::handle options) { return spread_executor(daft::on_daft(launch(options))); },

@@ -172,7 +172,7 @@ void bind_graph(nb::module_& module) {
            nb::arg("cache").none(), nb::arg("callbacks").none())
       .def("map", map_sequential, nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
            nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
-           nb::arg("outputs"))
+           nb::arg("outputs"), nb::arg("on_error") = "raise")
       .def("explain", explain_sequential, nb::arg("inputs"), nb::arg("map_over").none(),
            nb::arg("map_mode"), nb::arg("output_name").none(), nb::arg("cache").none());
 }

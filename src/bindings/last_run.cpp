@@ -60,12 +60,14 @@ LastRuns::Entry& LastRuns::mine() {
 void LastRuns::set(const std::shared_ptr<const Plan>& plan, std::int64_t rows) {
   Entry& entry = mine();
   if (entry.plan != plan) entry.plan = plan;
+  if (entry.failures.is_valid()) entry.failures.reset();
   entry.rows = rows;
 }
 
 void LastRuns::set(Statistics statistics) {
   Entry& entry = mine();
   entry.plan = nullptr;
+  entry.failures.reset();
   entry.counted = std::move(statistics);
 }
 
@@ -73,7 +75,11 @@ nb::object LastRuns::get() const {
   const unsigned long thread = PyThread_get_thread_ident();
   for (const Entry& entry : entries_) {
     if (entry.thread != thread) continue;
-    if (entry.plan == nullptr) return nb::cast(entry.counted);
+    if (entry.plan == nullptr) {
+      nb::object counted = nb::cast(entry.counted);
+      if (entry.failures.is_valid()) nb::setattr(counted, "failures", entry.failures);
+      return counted;
+    }
     Statistics statistics;
     for (const int step : entry.plan->selection.steps) {
       const Node& node = entry.plan->graph->steps()[static_cast<std::size_t>(step)].node;
@@ -85,7 +91,10 @@ nb::object LastRuns::get() const {
 }
 
 void bind_statistics(nb::module_& module) {
-  nb::class_<LastRuns>(module, "LastRuns").def(nb::init<>()).def("get", &LastRuns::get);
+  nb::class_<LastRuns>(module, "LastRuns")
+      .def(nb::init<>())
+      .def("get", &LastRuns::get)
+      .def("set_failures", &LastRuns::set_failures, nb::arg("failures"));
   nb::class_<NodeStatistics>(module, "NodeStatistics")
       .def_ro("rows_run", &NodeStatistics::rows_run)
       .def_ro("rows_cached", &NodeStatistics::rows_cached)
@@ -95,7 +104,7 @@ void bind_statistics(nb::module_& module) {
                ", rows_cached=" + std::to_string(self.rows_cached) +
                ", seconds=" + std::to_string(self.seconds) + ")";
       });
-  nb::class_<Statistics>(module, "Statistics")
+  nb::class_<Statistics>(module, "Statistics", nb::dynamic_attr())
       .def_ro("nodes", &Statistics::nodes)
       .def_ro("damaged_records", &Statistics::damaged_records)
       .def_ro("warnings", &Statistics::warnings)

@@ -21,6 +21,8 @@ class LastRuns {
   /// After the fast way, which does not count: every node of the plan ran for each row.
   void set(const std::shared_ptr<const Plan>& plan, std::int64_t rows);
   void set(Statistics statistics);
+  /// The failures that the last run or map of this thread collected, for Python to see.
+  void set_failures(nb::object failures) { mine().failures = std::move(failures); }
   /// Of this thread; None if there is none.
   nb::object get() const;
   /// True the first time that it is asked of this warning.
@@ -32,6 +34,7 @@ class LastRuns {
     std::shared_ptr<const Plan> plan;  ///< After the fast way; else null, and `counted` counts.
     std::int64_t rows = 0;
     Statistics counted;
+    nb::object failures;  ///< Null: none.
   };
   /// This thread's entry, made if it is not there: the first one from now on.
   Entry& mine();

@@ -82,6 +82,19 @@ void* suspend() noexcept {
 
 void restore(void* token) noexcept { PyEval_RestoreThread(static_cast<PyThreadState*>(token)); }
 
+/// KeyboardInterrupt, SystemExit and the like. A coroutine that was cancelled has failed.
+bool ends_program(const std::exception_ptr& error) {
+  const Locked lock;
+  try {
+    std::rethrow_exception(error);
+  } catch (const nb::python_error& raised) {
+    if (raised.matches(PyExc_Exception)) return false;
+    return !raised.matches(nb::module_::import_("asyncio").attr("CancelledError"));
+  } catch (...) {
+    return false;
+  }
+}
+
 void check_signals() {
   if (!usable()) return;
   const Locked lock;
@@ -134,6 +147,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .repr = repr,
     .suspend = suspend,
     .restore = restore,
+    .ends_program = ends_program,
     .check_signals = check_signals,
 };
 

@@ -148,7 +148,7 @@ BatchResult PythonBody::run_batch(std::span<const Column> arguments, std::int64_
   return result;
 }
 
-void PythonBody::run_together(std::span<RowCall> calls) const {
+void PythonBody::run_together(std::span<RowCall> calls, bool go_on) const {
   const Locked lock;
   nb::list starts;
   for (const RowCall& call : calls) {
@@ -159,7 +159,7 @@ void PythonBody::run_together(std::span<RowCall> calls) const {
       return body->call(objects.data());
     }));
   }
-  const nb::object outcomes = package_attribute("_async", "complete_together")(starts);
+  const nb::object outcomes = package_attribute("_async", "complete_together")(starts, go_on);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const nb::object outcome = outcomes[i];
     if (outcome.is_none()) continue;

@@ -33,7 +33,7 @@ class PythonBody final : public NodeBody {
   BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
                         std::span<const NodeOutput> outputs) const override;
   bool waits() const override { return asynchronous_; }
-  void run_together(std::span<RowCall> calls) const override;
+  void run_together(std::span<RowCall> calls, bool go_on) const override;
   BatchResult run_whole_batch(std::span<const BatchArgument> arguments, std::int64_t rows,
                               std::span<const NodeOutput> outputs) const override;
 

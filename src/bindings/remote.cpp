@@ -64,7 +64,8 @@ std::string reason_of(const ExecutionError& error) {
   return error.message().substr(std::min(beginning.size(), error.message().size()));
 }
 
-/// A failure as (exception, node, row, reason); the reason is None unless a C++ node failed.
+/// A failure as (exception, node, row, reason, around); the reason is None unless a C++ node
+/// failed.
 nb::object travelling(const Failure& failure, const Unnamed& unnamed) {
   nb::object reason = nb::none();
   try {
@@ -73,14 +74,19 @@ nb::object travelling(const Failure& failure, const Unnamed& unnamed) {
     reason = str_of(reason_of(error));
   } catch (...) {  // NOLINT(bugprone-empty-catch): others have no parts
   }
+  nb::list around;
+  for (const std::string& name : failure.around) around.append(str_of(unnamed.leaving(name)));
   return nb::make_tuple(exception_object(failure.error), str_of(unnamed.leaving(failure.node)),
-                        failure.row, reason);
+                        failure.row, reason, around);
 }
 
 Failure arrived(nb::handle failure, const Unnamed& unnamed) {
   Failure out;
   out.node = unnamed.arriving(std::string(text_of(nb::object(failure[1]))));
   out.row = nb::cast<std::int64_t>(failure[2]);
+  for (const nb::handle name : nb::object(failure[4])) {
+    out.around.push_back(unnamed.arriving(std::string(text_of(nb::borrow(name)))));
+  }
   if (nb::object(failure[3]).is_none()) {
     out.error = exception_pointer(failure[0]);
   } else {
@@ -103,6 +109,7 @@ class RemoteRows {
 
   bool is_map() const { return job_->frame().map; }
   bool listened() const { return has_listeners(*job_); }
+  bool collects() const { return job_->frame().collects; }
   nb::object cache() const { return cache_object(job_->frame().cache); }
   const std::vector<std::string>& overridden() const { return job_->graph()->overridden_outputs(); }
   const std::vector<std::string>& output_names() const { return job_->selection().output_names; }
@@ -137,10 +144,14 @@ class RemoteRows {
 
   /// Takes what run_part returned for rows [first, first + count).
   void add(std::int64_t first, std::int64_t count, nb::handle outputs, const Statistics& statistics,
-           nb::handle events, nb::handle failure) {
+           nb::handle events, nb::handle failure, nb::handle collected) {
     job_->context().add(Unnamed::renamed(
         statistics, [this](const std::string& name) { return unnamed_.arriving(name); }));
     for (const nb::handle event : events) replay_.tell(event);
+    for (const nb::handle each : collected) {
+      Failure row = arrived(each, unnamed_);
+      job_->context().add(RowFailure{row.row, row.node, row.around, row.error});
+    }
     if (failure.is_none()) {
       job_->add(first, count, columns(outputs));
       return;
@@ -160,7 +171,10 @@ class RemoteRows {
     std::vector<Column> columns;
     for (const nb::handle list : outputs) {
       const int slot = job_->selection().outputs[columns.size()];
-      const Type type = slot < graph.root_count() ? Type(Kind::kObject) : graph.slot_type(slot);
+      const Type type = slot < graph.root_count() ? Type(Kind::kObject)
+                        : collects() && !graph.slot_type(slot).nullable()
+                            ? graph.slot_type(slot).optional()
+                            : graph.slot_type(slot);
       const nb::object items = owned(PySequence_Tuple(list.ptr()));
       columns.push_back(
           cast_items(&PyTuple_GET_ITEM(items.ptr(), 0), PyTuple_GET_SIZE(items.ptr()), type));
@@ -184,10 +198,11 @@ nb::list lists_of(RowJob& job) {
 }
 
 /// Runs part of a job where it was carried to. `items` is None for a run. Returns the arguments of
-/// RemoteRows.add: outputs (None on failure), statistics, events, failure (or None).
+/// RemoteRows.add: outputs (None on failure), statistics, events, failure (or None), and those that
+/// were collected.
 nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle items,
                    std::int64_t first, std::int64_t count, nb::handle output_name, nb::handle cache,
-                   bool listened) {
+                   bool listened, bool collects) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   MapInputs given;
   for (const Plan::Root& root : plan->roots) {
@@ -205,6 +220,7 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
   const auto recorder = listened ? std::make_shared<Recorder>() : nullptr;
   const auto context =
       std::make_shared<RunContext>(cache_of(cache), listened ? Callbacks{recorder} : Callbacks());
+  if (collects) context->collect_failures();
   const auto job = std::make_shared<RowJob>(
       graph.graph(), plan->selection, to_graph_inputs(std::move(given)), context,
       make_frame(*graph.graph(), plan->selection, *context, !items.is_none()), Enter(), first);
@@ -214,10 +230,15 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
   const Unnamed unnamed(*graph.graph());
   const nb::object statistics = nb::cast(Unnamed::renamed(
       context->statistics(), [&](const std::string& name) { return unnamed.leaving(name); }));
-  if (job->failure()) {
-    return nb::make_tuple(nb::none(), statistics, events, travelling(*job->failure(), unnamed));
+  nb::list collected;
+  for (const RowFailure& failed : context->statistics().failures) {
+    collected.append(travelling({failed.error, failed.node, failed.row, failed.around}, unnamed));
   }
-  return nb::make_tuple(lists_of(*job), statistics, events, nb::none());
+  if (job->failure()) {
+    return nb::make_tuple(nb::none(), statistics, events, travelling(*job->failure(), unnamed),
+                          collected);
+  }
+  return nb::make_tuple(lists_of(*job), statistics, events, nb::none(), collected);
 }
 
 }  // namespace
@@ -227,16 +248,18 @@ void bind_remote(nb::module_& module) {
       .def(nb::init<std::shared_ptr<RowJob>>(), nb::arg("job"))
       .def_prop_ro("is_map", &RemoteRows::is_map)
       .def_prop_ro("listened", &RemoteRows::listened)
+      .def_prop_ro("collects", &RemoteRows::collects)
       .def_prop_ro("cache", &RemoteRows::cache)
       .def_prop_ro("output_names", &RemoteRows::output_names)
       .def_prop_ro("overridden", &RemoteRows::overridden)
       .def_prop_ro("constants", &RemoteRows::constants)
       .def("items", &RemoteRows::items, nb::arg("first"), nb::arg("count"))
       .def("add", &RemoteRows::add, nb::arg("first"), nb::arg("count"), nb::arg("outputs").none(),
-           nb::arg("statistics"), nb::arg("events"), nb::arg("failure").none());
+           nb::arg("statistics"), nb::arg("events"), nb::arg("failure").none(),
+           nb::arg("collected"));
   module.def("run_part", run_part, nb::arg("graph"), nb::arg("constants"), nb::arg("items").none(),
              nb::arg("first"), nb::arg("count"), nb::arg("output_name").none(),
-             nb::arg("cache").none(), nb::arg("listened"));
+             nb::arg("cache").none(), nb::arg("listened"), nb::arg("collects"));
 }
 
 }  // namespace hypernodes::python

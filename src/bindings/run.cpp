@@ -10,6 +10,7 @@
 #include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
 #include "bindings/inputs.hpp"
+#include "bindings/outcomes.hpp"
 #include "bindings/records.hpp"
 #include "bindings/session.hpp"
 #include "bindings/to_python.hpp"
@@ -224,25 +225,34 @@ nb::object run_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle
 
 nb::object map_sequential(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
                           std::string_view map_mode, nb::handle output_name, nb::handle cache,
-                          nb::handle callbacks, std::string_view outputs) {
+                          nb::handle callbacks, std::string_view outputs,
+                          std::string_view on_error) {
   const Shape shape = shape_of(outputs);
+  const OnError outcome = on_error_of(on_error);
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   MapInputs given = map_inputs(graph, *plan, inputs, map_over, map_mode);
   const bool alone = cache.is_none() && callbacks.is_none() && !Around::of(*graph.graph());
-  const bool row_by_row = plan->plain && !plan->native && alone && shape != Shape::kArrow;
+  const bool row_by_row =
+      plan->plain && !plan->native && alone && shape != Shape::kArrow && outcome == OnError::kRaise;
   if (row_by_row) return map_plain(graph, plan, given, shape);
 
   const std::int64_t rows = given.plan.rows;
   const GraphInputs fitted = to_graph_inputs(std::move(given));
   std::vector<Pieces> pieces;
+  Statistics statistics;
   {
     Session session(graph, cache, callbacks);
     const CurrentRun current(session.state());
+    if (outcome != OnError::kRaise) session.context()->collect_failures();
     const Order order = sequential_order(*graph.graph(), plan->selection, *session.context());
     const auto failure = map_batches(*graph.graph(), plan->selection, fitted, *session.context(),
                                      order, &pieces, detail::object_runtime()->check_signals);
     if (failure) raise_failure(*failure);
     session.warn();
+    if (outcome != OnError::kRaise) statistics = session.context()->statistics();
+  }
+  if (outcome != OnError::kRaise) {
+    return outcomes(*plan, fitted, std::move(pieces), shape, outcome, statistics);
   }
   return shaped(*plan, std::move(pieces), rows, shape);
 }

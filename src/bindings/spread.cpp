@@ -10,6 +10,7 @@
 
 #include "bindings/callbacks.hpp"
 #include "bindings/inputs.hpp"
+#include "bindings/outcomes.hpp"
 #include "bindings/records.hpp"
 #include "bindings/run.hpp"
 #include "bindings/session.hpp"
@@ -70,19 +71,29 @@ nb::object run_spread(PythonGraph& graph, const nb::dict& inputs, nb::handle out
 
 nb::object map_spread(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
                       const std::string& map_mode, nb::handle output_name, nb::handle cache,
-                      nb::handle callbacks, const std::string& outputs, const Spread& spread) {
+                      nb::handle callbacks, const std::string& outputs, const std::string& on_error,
+                      const Spread& spread) {
   const Shape shape = shape_of(outputs);
+  const OnError outcome = on_error_of(on_error);
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   GraphInputs given = to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode));
   const std::int64_t rows = given.plan.rows;
+  GraphInputs kept;  // the rows that fail tell theirs
+  if (outcome != OnError::kRaise) kept = given;
   std::vector<Pieces> pieces;
+  Statistics statistics;
   {
     Session session(graph, cache, callbacks);
     const CurrentRun current(session.state());
+    if (outcome != OnError::kRaise) session.context()->collect_failures();
     const auto failure = map_rows(graph.graph(), plan->selection, std::move(given),
                                   session.context(), spread, &pieces, enter_run(session.state()));
     if (failure) raise_failure(*failure);
     session.warn();
+    if (outcome != OnError::kRaise) statistics = session.context()->statistics();
+  }
+  if (outcome != OnError::kRaise) {
+    return outcomes(*plan, kept, std::move(pieces), shape, outcome, statistics);
   }
   return shaped(*plan, std::move(pieces), rows, shape);
 }
@@ -109,13 +120,14 @@ void bind_spread(nb::module_& module) {
       "spread_map",
       [](PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
          const std::string& map_mode, nb::handle output_name, nb::handle cache,
-         nb::handle callbacks, const std::string& outputs, const nb::object& spread) {
+         nb::handle callbacks, const std::string& outputs, const nb::object& spread,
+         const std::string& on_error) {
         return map_spread(graph, inputs, map_over, map_mode, output_name, cache, callbacks, outputs,
-                          python_spread(spread));
+                          on_error, python_spread(spread));
       },
       nb::arg("graph"), nb::arg("inputs"), nb::arg("map_over"), nb::arg("map_mode"),
       nb::arg("output_name").none(), nb::arg("cache").none(), nb::arg("callbacks").none(),
-      nb::arg("outputs"), nb::arg("spread"));
+      nb::arg("outputs"), nb::arg("spread"), nb::arg("on_error") = "raise");
   module.def(
       "spread_executor",
       [](const nb::object& spread) { return spread_executor(python_spread(spread)); },

@@ -18,7 +18,8 @@ nb::object run_spread(PythonGraph& graph, const nb::dict& inputs, nb::handle out
 /// Maps it over the inputs in `map_over`; `outputs` says what comes out.
 nb::object map_spread(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
                       const std::string& map_mode, nb::handle output_name, nb::handle cache,
-                      nb::handle callbacks, const std::string& outputs, const Spread& spread);
+                      nb::handle callbacks, const std::string& outputs, const std::string& on_error,
+                      const Spread& spread);
 
 /// For nested pipelines with such an engine of their own.
 std::shared_ptr<BatchExecutor> spread_executor(Spread spread);

@@ -4,6 +4,7 @@
 
 #include "daft/embedded.hpp"
 #include "daft/query.hpp"
+#include "engine/outcomes.hpp"
 #include "engine/prepare.hpp"
 #include "hypernodes/daft.hpp"
 #include "hypernodes/pipeline.hpp"
@@ -30,10 +31,12 @@ Columns DaftEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const PreparedRun prepared(pipeline, inputs, options);
   const auto context = std::make_shared<RunContext>(pipeline.cache(), pipeline.callbacks());
   std::vector<Pieces> pieces;
+  if (options.on_error != OnError::kRaise) context->collect_failures();
   const auto failure = map_rows(prepared.graph(), prepared.selection(), prepared.inputs(), context,
                                 daft::on_daft(daft::launch_embedded), &pieces);
   if (failure) raise(*failure);
-  return join(*prepared.graph(), prepared.selection(), pieces, context->statistics());
+  return join_outcomes(*prepared.graph(), prepared.selection(), std::move(pieces),
+                       prepared.inputs().plan.rows, options.on_error, context->statistics());
 }
 
 }  // namespace hypernodes

@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <utility>
 
 #include "engine/batches.hpp"
+#include "engine/outcomes.hpp"
 #include "engine/prepare.hpp"
 #include "hypernodes/engine.hpp"
 #include "hypernodes/pipeline.hpp"
@@ -32,10 +34,12 @@ Columns SequentialEngine::map(const Pipeline& pipeline, const Inputs& inputs,
   const Graph& graph = *prepared.graph();
   RunContext context(pipeline.cache(), pipeline.callbacks());
   std::vector<Pieces> pieces;
+  if (options.on_error != OnError::kRaise) context.collect_failures();
   const auto failure = map_batches(graph, prepared.selection(), prepared.inputs(), context,
                                    sequential_order(graph, prepared.selection(), context), &pieces);
   if (failure) raise(*failure);
-  return join(graph, prepared.selection(), pieces, context.statistics());
+  return join_outcomes(graph, prepared.selection(), std::move(pieces), prepared.inputs().plan.rows,
+                       options.on_error, context.statistics());
 }
 
 }  // namespace hypernodes

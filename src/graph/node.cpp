@@ -51,14 +51,14 @@ BatchResult NodeBody::run_batch(std::span<const Column> arguments, std::int64_t 
   return result;
 }
 
-void NodeBody::run_together(std::span<RowCall> calls) const {
+void NodeBody::run_together(std::span<RowCall> calls, bool go_on) const {
   for (RowCall& call : calls) {
     try {
       call.body->run_row(call.arguments, call.outputs);
       call.done = true;
     } catch (...) {
       call.error = std::current_exception();
-      return;
+      if (!go_on) return;
     }
   }
 }

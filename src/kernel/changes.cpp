@@ -70,11 +70,13 @@ std::optional<Failure> Execution::run_in_turn(StepState& state, Rows* ran) {
   std::optional<Failure> failure;
   Rows later;
   const auto run = [&](std::int64_t row, bool waits) {
+    if (output_lane(state, 0).failed(row)) return;
     const Turn now = turn(state, row, waits);
     if (now == Turn::kLater) later.push_back(row);
     if (now != Turn::kRun) return;
     std::optional<Failure> failed = run_one(state, row);
     give_back();
+    if (failed && collect(state, row, *failed)) return;
     if (failed) {
       limit_ = std::min(limit_, row);
       failure = std::move(failed);

@@ -61,7 +61,7 @@ std::optional<Failure> Execution::run_later(StepState& state, const Rows& later,
       if (now == Turn::kRun) mine.push_back(later[next]);
     }
     if (mine.empty()) continue;
-    std::optional<Failure> failed = run_many(state, mine, false);
+    std::optional<Failure> failed = run_all(state, mine, false);
     give_back();
     if (failed) failure = std::move(failed);
     ran.insert(ran.end(), mine.begin(), mine.end());

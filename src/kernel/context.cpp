@@ -130,10 +130,18 @@ void RunContext::warn_unstored(const Node& node, const std::string& why) {
   warn("node '" + node.name() + "' is not cached: " + why);
 }
 
+void RunContext::add(RowFailure failure) {
+  const std::lock_guard lock(mutex_);
+  failures_.push_back(std::move(failure));
+}
+
 Statistics RunContext::statistics() const {
   const std::lock_guard lock(mutex_);
-  return {nodes_, damaged_.load(std::memory_order_relaxed), warnings_,
-          degraded_.load(std::memory_order_relaxed)};
+  Statistics statistics{nodes_, damaged_.load(std::memory_order_relaxed), warnings_,
+                        degraded_.load(std::memory_order_relaxed), failures_};
+  std::stable_sort(statistics.failures.begin(), statistics.failures.end(),
+                   [](const RowFailure& a, const RowFailure& b) { return a.row < b.row; });
+  return statistics;
 }
 
 }  // namespace hypernodes

@@ -77,6 +77,11 @@ class RunContext {
   void warn_uncached(const Node& node, const std::string& why) { warn_uncached(node.name(), why); }
   void warn_unstored(const Node& node, const std::string& why);
 
+  /// From now on failures of rows are collected. Before the first batch.
+  void collect_failures() { collects_ = true; }
+  bool collects() const { return collects_; }
+  void add(RowFailure failure);
+
   Statistics statistics() const;
 
  private:
@@ -91,6 +96,8 @@ class RunContext {
   std::recursive_mutex delivery_;  ///< Recursive: a callback may run a pipeline of its own.
   std::map<std::string, NodeStatistics> nodes_;
   std::vector<std::string> warnings_;
+  std::vector<RowFailure> failures_;
+  bool collects_ = false;
   std::atomic<std::int64_t> damaged_{0};
   std::atomic<bool> degraded_{false};
   std::atomic<std::uint64_t> changes_{1};

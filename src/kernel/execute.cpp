@@ -20,6 +20,7 @@ Frame make_frame(const Graph& graph, const Selection& selection, const RunContex
   frame.cache = context.cache();
   frame.callbacks = &context.callbacks();
   frame.map = map;
+  frame.collects = context.collects();
   return frame;
 }
 
@@ -44,7 +45,9 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
                    std::optional<Failure>* failure) {
   Session session(context);
   Execution execution(batch, frame, context, session, Order::kNodes);
-  Column column = execution.read(slot, batch.graph.slot_type(slot), batch.rows, failure);
+  const Type& type = batch.graph.slot_type(slot);
+  const bool may_lack = frame.collects && !type.nullable();
+  Column column = execution.read(slot, may_lack ? type.optional() : type, batch.rows, failure);
   session.end();
   return column;
 }

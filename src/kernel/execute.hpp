@@ -26,8 +26,10 @@ enum class Order : std::uint8_t {
 /// What stopped a batch. The rows before `row` are done, and stored if a cache is there.
 struct Failure {
   std::exception_ptr error;
-  std::string node;       ///< The innermost node.
-  std::int64_t row = -1;  ///< In the outermost map; -1 in a run.
+  std::string node;                      ///< The innermost node.
+  std::int64_t row = -1;                 ///< In the outermost map; -1 in a run.
+  std::vector<std::string> around = {};  ///< The nodes that hold its pipeline, the outermost first.
+  bool collected = false;                ///< The context has it: only its row is given up.
 };
 
 /// Which pipeline a batch belongs to, and how its events are told.
@@ -37,6 +39,7 @@ struct Frame {
   const Callbacks* callbacks = nullptr;  ///< Null or empty: no events.
   bool map = false;                      ///< Rows are items of a map, else the one row of a run.
   bool item_events = true;               ///< Tell pipeline and item events of each row, too.
+  bool collects = false;  ///< A failing row is given up and noted in the context; others go on.
 };
 
 /// The outermost frame of a run or map of `graph`.
@@ -92,7 +95,8 @@ class BatchExecutor {
 };
 
 /// All rows of an output, or input, after execute_batch. Cost: decodes the hits.
-/// A hit whose record turns out not to fit is computed again: may return a failure.
+/// A hit whose record turns out not to fit is computed again: may return a failure. Where failures
+/// are collected, what is missing is null and the column's type optional.
 Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& context,
                    std::optional<Failure>* failure);
 

@@ -134,7 +134,9 @@ std::optional<Failure> Execution::compute_again(int slot, std::int64_t row) {
   std::optional<Failure> failure = state->node().definition().nested != nullptr
                                        ? run_many(*state, {row}, false)
                                        : run_one(*state, row);
-  if (failure) limit_ = std::min(limit_, row);
+  if (!failure) return failure;
+  collect(*state, row, *failure);
+  limit_ = std::min(limit_, row);
   return failure;
 }
 
@@ -146,6 +148,7 @@ Column Execution::read(int slot, const Type& type, std::int64_t rows,
     if (column) return *std::move(column);
     *failure = compute_again(slot, bad_row);
     finish_counts();
+    if (*failure && (*failure)->collected) failure->reset();
     if (*failure) return Column::nulls(type, 0);
   }
 }

@@ -159,11 +159,38 @@ class Execution {
   /// Whether a value of a row is not what the row's key was made of.
   bool has_changed(StepState& state, std::int64_t row);
 
+  // Rows that fail where failures are collected: they are given up, all others go on.
+  /// Notes a failure of a node in `row`, whose outputs there will not be. False if it must stop the
+  /// batch.
+  bool collect(StepState& state, std::int64_t row, Failure& failure);
+  void give_up(StepState& state, std::int64_t row);
+  bool lacks_input(const StepState& state, std::int64_t row) const;
+  /// Gives up the rows of a node that lack an input, and takes them out of `rows`.
+  void drop_lacking(StepState& state, Rows& rows);
+  /// As run_many; where failures are collected, runs what is left after each.
+  std::optional<Failure> run_all(StepState& state, const Rows& rows, bool all_rows);
+  /// After the failure of run_many for some of `rows`.
+  std::optional<Failure> run_left(StepState& state, Rows rows, Failure failure);
+  /// Runs rows of a node whose calls wait, many at once.
+  std::optional<Failure> run_rows_waiting(StepState& state, const Rows& rows);
+
   // One row.
   std::optional<Failure> run_one(StepState& state, std::int64_t row);
   /// Runs step `first`, whose calls wait, together with all later ones that could run now.
   std::optional<Failure> run_waiting(std::size_t first, std::int64_t row);
   bool is_ready(const StepState& state, std::int64_t row);
+  /// A call that waits, and what it is given.
+  struct WaitingCall {
+    StepState* state;
+    std::int64_t row;
+    std::vector<Value> scratch;
+    std::vector<const Value*> arguments;
+    std::vector<Value> outputs;
+  };
+  /// Adds a call to `group`; a row that cannot be called is given up, or its failure returned.
+  std::optional<Failure> add_call(StepState& state, std::int64_t row,
+                                  std::vector<WaitingCall>& group);
+  std::optional<Failure> run_group(const NodeBody& body, std::vector<WaitingCall>& group);
   void finish_one(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
   /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
   const Value* argument(const StepState& state, std::size_t input, std::int64_t row, Value& scratch,
@@ -265,6 +292,7 @@ class Execution {
   std::vector<bool> ran_;        ///< kRows, by step: in this row it has run.
   std::vector<StepState> steps_;
   std::vector<bool> varies_;  ///< By slot, for whole batches: mapped, or computed from what is.
+  bool any_failed_ = false;   ///< A row was given up.
   std::int64_t limit_ = 0;    ///< Rows from here on are given up: an earlier one failed.
   std::string scratch_;
   std::string canonical_;

@@ -31,6 +31,9 @@ Digest digest_with(std::string& scratch, Encode&& encode) {
 constexpr std::int64_t kSlow = 50'000;
 constexpr std::int64_t kVerySlow = 5'000'000;
 
+/// A column is joined to one that is up to so many times as long.
+constexpr std::int64_t kJoins = 8;
+
 /// What this thread has computed: not what others kept it from.
 std::int64_t thread_nanoseconds() {
   timespec time{};
@@ -73,6 +76,7 @@ void Lane::start(const Type& type, std::int64_t rows) {
   made_at_.clear();
   digested_ = true;
   may_change_ = false;
+  any_failed_ = false;
 }
 
 void Lane::set_hit(std::int64_t row, std::string_view payload, const Digest& digest, State state) {
@@ -95,7 +99,10 @@ void Lane::set_value(std::int64_t row, Value value) {
 void Lane::set_computed(Column column, const std::vector<std::int64_t>& rows) {
   if (column.size() == 0) return;
   // Joined to the column it would cost a copy of all the rows before it.
-  if (column.size() == 1) return set_value(rows.front(), column[0]);
+  if (column.size() < column_.size() / kJoins || column.size() == 1) {
+    for (std::int64_t i = 0; i < column.size(); ++i) set_value(rows[at(i)], column[i]);
+    return;
+  }
   if (index_.empty()) index_.resize(states_.size());
   std::int64_t base = 0;
   if (column_.size() == 0) {
@@ -119,6 +126,12 @@ void Lane::copy_row(std::int64_t from, std::int64_t to) {
   if (state == State::kComputed) index_[at(to)] = index_[at(from)];
   states_[at(to)] = state;
   if (!digests_.empty()) digests_[at(to)] = digests_[at(from)];
+}
+
+void Lane::set_failed(std::int64_t row) {
+  reset(row);
+  states_[at(row)] = State::kFailed;
+  any_failed_ = true;
 }
 
 void Lane::reset(std::int64_t row) {
@@ -272,6 +285,7 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
     if (rows != nullptr) return column_.take(*rows).cast(type);
     return (column_.size() == count ? column_ : column_.slice(0, count)).cast(type);
   }
+  if (any_failed_) return gather_with_nulls(rows, row_count, type, bad_row);
   const auto row_at = [&](std::int64_t i) { return rows != nullptr ? (*rows)[at(i)] : i; };
   if (type_.kind() == hypernodes::Kind::kObject) {
     std::vector<Value> values;
@@ -318,6 +332,32 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
     }
   }
   return builder.finish().cast(type);
+}
+
+std::optional<Column> Lane::gather_with_nulls(const std::vector<std::int64_t>* rows,
+                                              std::int64_t row_count, const Type& type,
+                                              std::int64_t* bad_row) {
+  const std::int64_t count = rows != nullptr ? static_cast<std::int64_t>(rows->size()) : row_count;
+  std::vector<Value> values(at(count));
+  Value scratch;
+  bool any = false;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t row = rows != nullptr ? (*rows)[at(i)] : i;
+    if (states_[at(row)] == State::kFailed) {
+      any = true;
+      continue;
+    }
+    const Value* const found = value(row, scratch);
+    if (found == nullptr) {
+      *bad_row = row;
+      return std::nullopt;
+    }
+    values[at(i)] = *found;
+  }
+  if (type_.kind() == hypernodes::Kind::kObject) {
+    return Column::objects(std::move(values)).cast(type);
+  }
+  return Column::of(any && !type_.nullable() ? type_.optional() : type_, values).cast(type);
 }
 
 }  // namespace hypernodes

@@ -28,6 +28,7 @@ class Lane {
     kPickled,   ///< A pickle from the cache, whose MAC was verified.
     kValue,     ///< A value.
     kComputed,  ///< A row of the computed column.
+    kFailed,    ///< There will be none: its node failed, or one before that.
   };
 
   /// Marks a row whose digest, or key, is not known, because a value cannot be digested. Keys have
@@ -62,6 +63,8 @@ class Lane {
   /// Rows `rows[i]` take row i of `column`, as far as it goes.
   void set_computed(Column column, const std::vector<std::int64_t>& rows);
   void copy_row(std::int64_t from, std::int64_t to);
+  void set_failed(std::int64_t row);
+  bool failed(std::int64_t row) const { return is_rows() && state(row) == State::kFailed; }
   /// Forgets a row that turned out not to be readable.
   void reset(std::int64_t row);
 
@@ -93,7 +96,7 @@ class Lane {
   /// until the lane changes; `scratch` holds values of columns.
   const Value* value(std::int64_t row, Value& scratch);
   /// These rows, or all `rows` of them if null, as a column of `type`. nullopt with `*bad_row` set
-  /// to the first hit that does not decode.
+  /// to the first hit that does not decode. Rows that failed are null.
   std::optional<Column> gather(const std::vector<std::int64_t>* rows, std::int64_t row_count,
                                const Type& type, std::int64_t* bad_row);
 
@@ -106,6 +109,10 @@ class Lane {
   bool may_be_stale(std::int64_t row, std::uint64_t now) const;
   /// The value of a row if it is one, as an object or otherwise; null if nobody has seen it.
   const Value* seen(std::int64_t row, Value& scratch) const;
+  /// As gather, for rows some of which failed.
+  std::optional<Column> gather_with_nulls(const std::vector<std::int64_t>* rows,
+                                          std::int64_t row_count, const Type& type,
+                                          std::int64_t* bad_row);
   /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
   /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
@@ -126,6 +133,7 @@ class Lane {
   bool may_change_ = false;
   bool trusted_ = true;
   bool slow_ = false;
+  bool any_failed_ = false;
   std::string refusal_;
 };
 

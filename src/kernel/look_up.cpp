@@ -188,6 +188,7 @@ bool Execution::take_computed(StepState& state, std::int64_t row) {
   if (!state.keys_of || !Lane::known(state.keys[at(row)])) return false;
   const std::int64_t source = state.computed.find(state.keys[at(row)]);
   if (source < 0 || output_lane(state, 0).state(source) == Lane::State::kEmpty) return false;
+  if (output_lane(state, 0).failed(source)) return false;
   for (std::size_t i = 0; i < state.outputs(); ++i) {
     if (!output_lane(state, i).may_change()) continue;
     // Each row has a value of its own: a node after this one may have changed that of `source`.

@@ -106,6 +106,7 @@ Frame Execution::nested_frame(const StepState& state, std::int64_t row) const {
   frame.scope.row = event_row(row);
   frame.cache = nested.cache ? nested.cache.get() : frame_.cache;
   frame.callbacks = nested.callbacks.empty() ? frame_.callbacks : &nested.callbacks;
+  frame.collects = false;  // what fails inside fails the outer row
   return frame;
 }
 
@@ -121,7 +122,9 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
   // A whole batch is one outer row's items: whether an input varies does not depend on its rows.
   const bool one_by_one = nested.is_map() && (nested.graph->has_whole_batch() ||
                                               (nested.executor && nested.executor->runs_maps()));
-  if (!tells() && nested.callbacks.empty() && !one_by_one) {
+  // So that a row that fails takes no other with it.
+  const bool apart = frame_.collects && !nested.graph->has_whole_batch();
+  if (!tells() && nested.callbacks.empty() && !one_by_one && !apart) {
     result = run(rows);
   } else {
     // One outer row, and its events, at a time.
@@ -157,6 +160,7 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
   if (*failure && limit_ == limit) {  // else an argument's own node failed, and said so
     const std::int64_t row = rows[static_cast<std::size_t>(result.done)];
     if (frame_.map) move_to_row(**failure, event_row(row));
+    (*failure)->around.insert((*failure)->around.begin(), state.node().name());
     tell_error(state, row, (*failure)->error);
     if (nested.executor && result.outputs.empty()) result.done = 0;  // nothing is left of them
   }

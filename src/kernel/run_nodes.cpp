@@ -21,11 +21,13 @@ std::optional<Failure> Execution::run_nodes() {
   std::optional<Failure> failure;
   for (StepState& state : steps_) {
     const bool plain = !state.keys_of;
+    const bool lacking = any_failed_;  // some rows may lack an input
     Rows rows;
-    if (!plain || state.node().definition().nested != nullptr) {
+    if (!plain || lacking || state.node().definition().nested != nullptr) {
       rows.resize(at(limit_));
       std::iota(rows.begin(), rows.end(), std::int64_t{0});
     }
+    if (lacking) drop_lacking(state, rows);
     Rows again;  // rows with the key of an earlier one
     if (!plain) look_up(state, rows);
     const bool in_turn = !plain && runs_in_turn(state);
@@ -46,11 +48,12 @@ std::optional<Failure> Execution::run_nodes() {
     Rows later;  // other threads have them in work
     if (!plain && !in_turn) claim_rows(state, rows, later);
     std::optional<Failure> failed;
-    const bool any = plain ? limit_ > 0 : !rows.empty();
+    const bool all_rows = plain && !lacking;
+    const bool any = all_rows ? limit_ > 0 : !rows.empty();
     if (in_turn) {
       failed = run_in_turn(state, &rows);
     } else if (any) {
-      failed = run_many(state, rows, plain);
+      failed = run_all(state, rows, all_rows);
       give_back();
     }
     if (failed) failure = std::move(failed);
@@ -61,7 +64,7 @@ std::optional<Failure> Execution::run_nodes() {
       if (row < limit_ && !take_computed(state, row)) alone.push_back(row);
     }
     if (!alone.empty()) {
-      failed = run_many(state, alone, false);
+      failed = run_all(state, alone, false);
       if (failed) failure = std::move(failed);
       rows.insert(rows.end(), alone.begin(), alone.end());
     }
@@ -70,7 +73,7 @@ std::optional<Failure> Execution::run_nodes() {
       std::vector<bool> ran(at(batch_.rows), false);
       for (const std::int64_t row : rows) ran[at(row)] = true;
       for (std::int64_t row = 0; row < limit_; ++row) {
-        if (!ran[at(row)]) tell_cached(state, row);
+        if (!ran[at(row)] && !output_lane(state, 0).failed(row)) tell_cached(state, row);
       }
     }
     if (writes_ == nullptr) continue;
@@ -216,7 +219,9 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   judge(state, before, alone, /*rows=*/!alone && definition.nested != nullptr);
   state.ran += result.done;
   state.nanoseconds += elapsed;
-  if (writes_ == nullptr && all_rows) {
+  // A column that lacks rows cannot stand for them.
+  const bool complete = !frame_.collects || result.done == count;
+  if (writes_ == nullptr && all_rows && complete) {
     for (std::size_t i = 0; i < state.outputs(); ++i) {
       output_lane(state, i).set_column(result.outputs[i]);
     }

@@ -25,6 +25,10 @@ std::optional<Failure> Execution::run_rows() {
     for (std::size_t index = 0; index < steps_.size(); ++index) {
       if (ran_[index]) continue;  // it was started together with an earlier one
       StepState& state = steps_[index];
+      if (any_failed_ && lacks_input(state, row)) {
+        give_up(state, row);
+        continue;
+      }
       if (turn(state, row) != Turn::kRun) {
         tell_cached(state, row);
         continue;
@@ -38,7 +42,7 @@ std::optional<Failure> Execution::run_rows() {
       } else {
         failure = run_one(state, row);
       }
-      if (failure) return failure;
+      if (failure && !collect(state, row, *failure)) return failure;
       ran_[index] = true;
       if (writes_ == nullptr) continue;
       give_back();
@@ -126,20 +130,34 @@ void Execution::finish_one(StepState& state, std::int64_t row, Value* outputs,
 
 bool Execution::is_ready(const StepState& state, std::int64_t row) {
   return std::all_of(state.step->inputs.begin(), state.step->inputs.end(), [&](int slot) {
-    return slot < batch_.graph.root_count() || lane(slot).state(row) != Lane::State::kEmpty;
+    if (slot < batch_.graph.root_count()) return true;
+    const Lane::State there = lane(slot).state(row);
+    return there != Lane::State::kEmpty && there != Lane::State::kFailed;
   });
 }
 
-std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t row) {
-  struct Call {
-    StepState* state;
-    std::vector<Value> scratch;
-    std::vector<const Value*> arguments;
-    std::vector<Value> outputs;
-  };
-  const NodeBody& body = *steps_[first].node().definition().body;
-  std::vector<Call> group;
+std::optional<Failure> Execution::add_call(StepState& state, std::int64_t row,
+                                           std::vector<WaitingCall>& group) {
+  WaitingCall& call = group.emplace_back();
+  call.state = &state;
+  call.row = row;
+  call.scratch.resize(state.step->inputs.size());
+  call.arguments.resize(state.step->inputs.size());
+  call.outputs.resize(state.outputs());
   std::optional<Failure> failure;
+  for (std::size_t i = 0; i < call.arguments.size(); ++i) {
+    call.arguments[i] = argument(state, i, row, call.scratch[i], &failure);
+    if (!failure) continue;
+    if (!collect(state, row, *failure)) return failure;
+    group.pop_back();
+    break;
+  }
+  return std::nullopt;
+}
+
+std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t row) {
+  const NodeBody& body = *steps_[first].node().definition().body;
+  std::vector<WaitingCall> group;
   for (std::size_t index = first; index < steps_.size(); ++index) {
     if (ran_[index]) continue;
     StepState& state = steps_[index];
@@ -149,40 +167,39 @@ std::optional<Failure> Execution::run_waiting(std::size_t first, std::int64_t ro
     if (typeid(other) != typeid(body) || !is_ready(state, row)) continue;
     // What is there already is told when its turn comes; for others nobody waits here.
     if (index != first && turn(state, row, /*waits=*/false) != Turn::kRun) continue;
-    Call& call = group.emplace_back();
-    call.state = &state;
-    call.scratch.resize(state.step->inputs.size());
-    call.arguments.resize(state.step->inputs.size());
-    call.outputs.resize(state.outputs());
-    for (std::size_t i = 0; i < call.arguments.size(); ++i) {
-      call.arguments[i] = argument(state, i, row, call.scratch[i], &failure);
-      if (failure) return failure;
-    }
+    if (std::optional<Failure> failure = add_call(state, row, group)) return failure;
     ran_[index] = true;
   }
+  return run_group(body, group);
+}
+
+std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<WaitingCall>& group) {
+  if (group.empty()) return std::nullopt;
   std::vector<RowCall> calls;
   calls.reserve(group.size());
-  for (Call& call : group) {
-    tell(EventKind::kNodeStart, call.state, row, call.arguments);
+  for (WaitingCall& call : group) {
+    tell(EventKind::kNodeStart, call.state, call.row, call.arguments);
     calls.push_back(
         {call.state->node().definition().body.get(), call.arguments.data(), call.outputs.data()});
   }
-  const bool change = std::any_of(group.begin(), group.end(), [this](const Call& call) {
+  const bool change = std::any_of(group.begin(), group.end(), [this](const WaitingCall& call) {
     return changes(*call.state, call.arguments);
   });
   const std::uint64_t before = context_.changes();
   if (change) context_.begin_change();
   const auto start = Clock::now();
-  body.run_together(calls);
+  body.run_together(calls, /*go_on=*/frame_.collects);
   const std::int64_t elapsed = nanoseconds_since(start);
   const bool alone = !change || (context_.end_change(before) && calls.size() == 1);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].done) continue;
     judge(*group[i].state, before, alone, /*rows=*/!alone);
-    finish_one(*group[i].state, row, group[i].outputs.data(), elapsed);
+    finish_one(*group[i].state, group[i].row, group[i].outputs.data(), elapsed);
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    if (calls[i].error) return fail(*group[i].state, row, calls[i].error);
+    if (!calls[i].error) continue;
+    Failure failure = fail(*group[i].state, group[i].row, calls[i].error);
+    if (!collect(*group[i].state, group[i].row, failure)) return failure;
   }
   return std::nullopt;
 }

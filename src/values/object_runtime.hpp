@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <exception>
 #include <string>
 #include <string_view>
 
@@ -42,6 +43,8 @@ struct ObjectRuntime {
   /// operation; the result goes back to restore().
   void* (*suspend)() noexcept;
   void (*restore)(void* token) noexcept;
+  /// Whether `error` is one of the runtime's that ends a program rather than that a call failed.
+  bool (*ends_program)(const std::exception_ptr& error);
   /// Runs the handlers of signals that came, if this is the thread for that. Throws: what they do.
   void (*check_signals)();
 };

@@ -11,11 +11,13 @@ import polars
 
 import hypernodes
 from hypernodes import (
+    Collected,
     CppNode,
     CycleError,
     DaftEngine,
     DiskCache,
     ExecutionError,
+    Failures,
     HyperNodesError,
     Library,
     MemoryCache,
@@ -91,6 +93,13 @@ assert_type(Traced([double]).bind(x=1).double(2), int)
 statistics = pipeline.last_run
 if statistics is not None:
     cached: dict[str, int] = {name: made.rows_cached for name, made in statistics.nodes.items()}
+
+    assert_type(statistics.failures, Failures)
+
+collected: Collected = pipeline.map({"x": [1]}, "x", on_error="collect")
+for failure in collected.failures:
+    where: tuple[int, str, str | None] = (failure.row, failure.node, failure.inputs_digest)
+    assert_type(pipeline.replay(failure), dict[str, Any])
 
 engine: Engine = SeqEngine()
 engines: list[NativeEngine] = [SeqEngine(), DaftEngine(use_batch_udf=True)]

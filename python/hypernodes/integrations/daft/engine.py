@@ -115,12 +115,13 @@ class DaftEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         outputs: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
         arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
-            return _core.spread_map(*arguments, spread)
-        return _core.daft_map(*arguments, self._query_options(pipeline))
+            return _core.spread_map(*arguments, spread, on_error)
+        return _core.daft_map(*arguments, self._query_options(pipeline), on_error)
 
     def _map_table(
         self,
@@ -133,13 +134,14 @@ class DaftEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         shape: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
         arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache)
         # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
         # plan has no columns for outputs that are given.
         given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
         if shape != "daft" or callbacks or given_outputs or self._spread(pipeline) is not None:
-            return super()._map_table(*arguments, callbacks, shape)
+            return super()._map_table(*arguments, callbacks, shape, on_error)
         return self._frame(*arguments)
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
@@ -259,7 +261,8 @@ class DaftEngine(NativeEngine):
             map_over = list(columns) or None
         source = self._source(pipeline, graph, given, map_over, "zip", output_name)
         own = node_options.by_output(pipeline)
-        compiled = self._plans.get(daft, graph, source, cache, own)
+        promised = _outputs.hinted_types(pipeline)
+        compiled = self._plans.get(daft, graph, source, cache, promised, own)
         shown = compiled.frame(source) if source.outputs else None
         options = node_options.for_rows(pipeline, self._options)
         remote = self._spread(pipeline) is not None

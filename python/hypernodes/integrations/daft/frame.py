@@ -125,7 +125,6 @@ def extend(
     output_name: str | Sequence[str] | None,
     cache: object,
     hints: Promised,
-    hints: dict[str, Any],
     own: Mapping[str, Own],
     plans: Plans,
 ) -> daft.DataFrame:
@@ -191,6 +190,11 @@ class Plan:
     def steps(self) -> list[_core.DaftStep]:
         """By level."""
         return self._steps
+
+    @property
+    def kinds(self) -> list[list[OutputType]]:
+        """The types of the outputs of each step."""
+        return self._kinds
 
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
         """The columns of a source with the same key."""
@@ -315,7 +319,7 @@ class Plan:
             else:
                 self._values[name] = self._picked(held, place, kinds[place])
 
-    def _picked(self, held: Any, place: int, kind: _Kind) -> Any:  # noqa: ANN401
+    def _picked(self, held: Any, place: int, kind: OutputType) -> Any:  # noqa: ANN401
         """One output of a step that returns Python objects: a tuple for each row."""
         dtype = _daft_type(self._daft, kind)
         pick = self._daft.func.batch(return_dtype=dtype)(_pick)
@@ -323,35 +327,36 @@ class Plan:
 
 
 # The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
-_Kind: TypeAlias = "_core.ArrowType | ColumnType | None"
+OutputType: TypeAlias = "_core.ArrowType | ColumnType | None"
 
 
-def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[_Kind]:
-    kinds: list[_Kind] = []
+def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[OutputType]:
+    kinds: list[OutputType] = []
     for name, kind in zip(step.outputs, step.types, strict=True):
         kinds.append(promised.get(name) if kind is None and not step.function else kind)
     return kinds
 
 
-def _arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
+def arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
+    """The Arrow type of what C++ made or a hint promises."""
     if isinstance(kind, ColumnType):
         return _column_values.arrow_type(kind)
     return extension.arrow().field(kind).type
 
 
-def _daft_type(daft: ModuleType, kind: _Kind) -> Any:  # noqa: ANN401
+def _daft_type(daft: ModuleType, kind: OutputType) -> Any:  # noqa: ANN401
     if kind is None:
         return daft.DataType.python()
     if isinstance(kind, ColumnType) and kind.kind == "tensor":
-        item = _arrow_type(kind).field("data").type.value_type
-        return daft.DataType.tensor(daft.DataType.from_arrow_type(item))
+        item = arrow_type(kind).field("data").type.value_type
+        return daft.DataType.tensor(daft.DataType.fromarrow_type(item))
     if isinstance(kind, ColumnType) and kind.kind == "optional":
         return _daft_type(daft, kind.item)
     if isinstance(kind, ColumnType) and kind.kind == "struct":
         return daft.DataType.struct({name: _daft_type(daft, field) for name, field in kind.fields})
     if isinstance(kind, ColumnType) and kind.kind == "list":
         return daft.DataType.list(_daft_type(daft, kind.item))
-    return daft.DataType.from_arrow_type(_arrow_type(kind))
+    return daft.DataType.fromarrow_type(arrow_type(kind))
 
 
 _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
@@ -361,7 +366,7 @@ class _Step:
     """A step as an argument of its UDF. Daft pickles it to tell plans apart."""
 
     def __init__(
-        self, native: _core.DaftStep, kinds: list[_Kind], at_once: int | None = None
+        self, native: _core.DaftStep, kinds: list[OutputType], at_once: int | None = None
     ) -> None:
         self.native = native
         self.kinds = kinds
@@ -431,7 +436,7 @@ def _column_of(step: _Step, rows: Any, results: list[Any]) -> Any:  # noqa: ANN4
     return _struct(native.outputs, results, step.kinds)
 
 
-def _struct(names: list[str], columns: list[Any], kinds: list[_Kind]) -> Any:  # noqa: ANN401
+def _struct(names: list[str], columns: list[Any], kinds: list[OutputType]) -> Any:  # noqa: ANN401
     """Columns as the fields of one."""
     if not any(isinstance(kind, ColumnType) for kind in kinds):
         return _series(_core.daft_struct(names, columns), None)
@@ -459,10 +464,10 @@ def _pick(rows: Any, place: int, kept: _Kept | None) -> Any:  # noqa: ANN401
     items = [row[place] for row in rows.to_pylist()]
     if kept is None:
         return _series(items, None)
-    return _series(extension.arrow().array(items, _arrow_type(kept.kind)), kept.kind)
+    return _series(extension.arrow().array(items, arrow_type(kept.kind)), kept.kind)
 
 
-def _series(result: Any, kind: _Kind) -> Any:  # noqa: ANN401
+def _series(result: Any, kind: OutputType) -> Any:  # noqa: ANN401
     import daft
 
     if isinstance(result, list):

@@ -104,12 +104,15 @@ def describe(
         remote: Whether rows of `run` and `map` go to other processes.
     """
     steps = compiled.steps
-    made = tuple(_step(step, compiled.own(step)) for step in steps)
+    made = tuple(
+        _step(step, kinds, compiled.own(step))
+        for step, kinds in zip(steps, compiled.kinds, strict=True)
+    )
     native = options.plain and not any(node[3] for step in steps for node in step.nodes)
     return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(shown))
 
 
-def _step(step: _core.DaftStep, own: Own | None) -> PlanStep:
+def _step(step: _core.DaftStep, kinds: list[frame.OutputType], own: Own | None) -> PlanStep:
     nodes = step.nodes
     kind: Kind = "native" if step.function else "python-batch"
     if all(mapped for _, _, mapped, _ in nodes):
@@ -120,13 +123,13 @@ def _step(step: _core.DaftStep, own: Own | None) -> PlanStep:
         tuple(name for name, *_ in nodes),
         dict(zip(step.arguments, map(_type_name, step.argument_types), strict=True)),
         tuple(step.constants),
-        dict(zip(step.outputs, map(_type_name, step.types), strict=True)),
+        dict(zip(step.outputs, map(_type_name, kinds), strict=True)),
         {} if own is None else own[1].given(),
     )
 
 
-def _type_name(kind: _core.ArrowType | None) -> str:
-    return _OBJECTS if kind is None else str(extension.arrow().field(kind).type)
+def _type_name(kind: frame.OutputType) -> str:
+    return _OBJECTS if kind is None else str(frame.arrow_type(kind))
 
 
 def _rows(steps: Sequence[PlanStep], native: bool, remote: bool) -> str:

@@ -110,10 +110,20 @@ class DaskEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
         outputs: str,
+        on_error: str,
     ) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
         return _core.spread_map(
-            graph, given, map_over, map_mode, output_name, cache, callbacks, outputs, spread
+            graph,
+            given,
+            map_over,
+            map_mode,
+            output_name,
+            cache,
+            callbacks,
+            outputs,
+            spread,
+            on_error,
         )
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
