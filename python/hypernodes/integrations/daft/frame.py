@@ -349,14 +349,14 @@ def _daft_type(daft: ModuleType, kind: OutputType) -> Any:  # noqa: ANN401
         return daft.DataType.python()
     if isinstance(kind, ColumnType) and kind.kind == "tensor":
         item = arrow_type(kind).field("data").type.value_type
-        return daft.DataType.tensor(daft.DataType.fromarrow_type(item))
+        return daft.DataType.tensor(daft.DataType.from_arrow_type(item))
     if isinstance(kind, ColumnType) and kind.kind == "optional":
         return _daft_type(daft, kind.item)
     if isinstance(kind, ColumnType) and kind.kind == "struct":
         return daft.DataType.struct({name: _daft_type(daft, field) for name, field in kind.fields})
     if isinstance(kind, ColumnType) and kind.kind == "list":
         return daft.DataType.list(_daft_type(daft, kind.item))
-    return daft.DataType.fromarrow_type(arrow_type(kind))
+    return daft.DataType.from_arrow_type(arrow_type(kind))
 
 
 _steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["expression", "opened"]
 
 
+# Begins the name of a column of the very objects that another column holds as their type.
+_RAW = "__hn_raw_"
+
+
 @dataclass(frozen=True)
 class _Task:
     """How to run rows of a node."""
@@ -60,7 +64,9 @@ def expression(
     pipeline = Pipeline([node])
     constants = step.constants
     pickled = [kind is None for kind in step.argument_types]
-    task = _Task(pipeline, step.arguments, pickled, constants, step.outputs, cache)
+    arguments = [name.removeprefix(_RAW) for name in step.arguments]
+    outputs = [name.removeprefix(_RAW) for name in step.outputs]
+    task = _Task(pipeline, arguments, pickled, constants, outputs, cache)
     data = _travel.dumps_job(task, pipeline, {**constants, "cache": cache})
 
     # Daft keeps functions of Python objects in this process, whatever they ask for.
@@ -111,18 +117,19 @@ def _run(task: _Task, counted: Any, *given_columns: Any) -> list[bytes]:  # noqa
         for name, column, pickled in zip(task.arguments, given_columns, task.pickled, strict=True)
     }
     rows = len(counted)
+    outputs = list(dict.fromkeys(task.outputs))
     if given:
         made = SeqEngine(task.cache).map(
             task.pipeline,
             task.constants | given,
             list(given),
-            output_name=task.outputs,
+            output_name=outputs,
             outputs="columns",
         )
     else:
         engine = SeqEngine(task.cache)
-        each = [engine.run(task.pipeline, task.constants, task.outputs) for _ in range(rows)]
-        made = {name: [row[name] for row in each] for name in task.outputs}
+        each = [engine.run(task.pipeline, task.constants, outputs) for _ in range(rows)]
+        made = {name: [row[name] for row in each] for name in outputs}
     columns = [made[name] for name in task.outputs]
     results = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
     return list(map(_travel.dumps, results))
