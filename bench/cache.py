@@ -6,12 +6,11 @@ Ours: ints through one node by default and with every commit synced, a chain of 
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness import SCRATCH, Row, Target, Worker, interleave, progress, report
+from harness import Row, Target, Worker, interleave, progress, report, scratch
 
 MILLION = 1_000_000
 FULL = os.environ.get("HYPERNODES_BENCH_FULL", "") not in ("", "0")
@@ -52,17 +51,6 @@ class Filled:
 
     def worker(self) -> Worker:
         return Worker("cache_workers", self.name, peer=self.is_peer)
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder on the checkout's disk (never /tmp, which may be memory), removed afterwards."""
-    folder = SCRATCH / f"cache-{os.getpid()}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def our_caches(folder: Path) -> list[Filled]:
@@ -184,7 +172,7 @@ def growth(caches: list[Filled]) -> Row:
 
 
 def main() -> None:
-    with scratch() as folder:
+    with scratch("cache") as folder:
         caches = fill_all(folder)
         read_all(caches)
         floors = large_floor()

@@ -3,10 +3,11 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,17 @@ RESULTS = BENCH / "results"
 SCRATCH = ROOT / "build" / "bench-scratch"
 BUILT = Path(os.environ.get("HYPERNODES_BENCH_BUILD", ROOT / "build" / "release" / "bench"))
 PEERS_PYTHON = BENCH / ".peers" / "bin" / "python"
+
+
+@contextmanager
+def scratch(name: str) -> Iterator[Path]:
+    """A folder on the checkout's disk (never /tmp, which may be memory), removed afterwards."""
+    folder = SCRATCH / f"{name}-{os.getpid()}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class Worker:

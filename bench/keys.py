@@ -1,14 +1,13 @@
 """Which inputs share a key and which edits are seen, by us and by five Python caches."""
 
 import json
-import os
 import shutil
 import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import RESULTS, ROOT, SCRATCH, Worker, commit_id, progress
+from harness import RESULTS, ROOT, Worker, commit_id, progress, scratch
 from workers import keys_cases
 
 PEERS = ("joblib", "diskcache", "hypernodes", "hamilton", "pipefunc")
@@ -76,15 +75,12 @@ def table(title: str, columns: dict[str, dict[str, str]], wanted: dict[str, str]
 
 
 def main() -> None:
-    folder = SCRATCH / f"keys-{os.getpid()}"
-    try:
+    with scratch("keys") as folder:
         for edit in keys_cases.EDITS:
             keys_cases.write(folder / "project" / edit, edit)
         names = ("ours", *PEERS)
         pairs = {name: truth(name, folder) for name in names}
         changes = {name: edits(name, folder) for name in names}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     progress("")
     wanted = {n: "recompute" if again else "hit" for n, (*_, again) in keys_cases.EDITS.items()}
     table("keys of two inputs", pairs, None)

@@ -3,13 +3,11 @@
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from harness import SCRATCH, Row, Target, Worker, interleave, report
+from harness import Row, Target, Worker, interleave, report, scratch
 
 FULL = os.environ.get("HYPERNODES_BENCH_FULL", "0") != "0"
 ROUNDS = 3
@@ -18,17 +16,6 @@ CPP_ROWS = 100_000_000 if FULL else 20_000_000
 PYTHON_ROWS = 10_000_000
 FEWER_ROWS = PYTHON_ROWS // 4
 GROUP_ROWS = 250_000
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder on the checkout's disk (never /tmp, which may be memory), removed afterwards."""
-    folder = SCRATCH / f"stream-{os.getpid()}"
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_source(folder: Path, rows: int) -> Path:
@@ -95,7 +82,7 @@ def compared(jobs: dict[str, Job], seconds: dict[str, list[float]]) -> list[Row]
 
 
 if __name__ == "__main__":
-    with scratch() as folder:
+    with scratch("stream") as folder:
         sources = {n: write_source(folder, n) for n in (CPP_ROWS, PYTHON_ROWS, FEWER_ROWS)}
         jobs = {
             name: Job(folder, sources[rows], contender, rows)

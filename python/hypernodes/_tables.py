@@ -213,6 +213,25 @@ def one_row(value: object, roots: Sequence[str]) -> dict[str, Any]:
     return {name: item for name, (item,) in items.items()}
 
 
+def by_name(
+    pipeline: Pipeline,
+    inputs: Any,  # noqa: ANN401 (a mapping or a table)
+    map_over: str | Sequence[str] | None,
+    output_name: str | Sequence[str] | None,
+    overrides: Mapping[str, Any] | None,
+) -> tuple[Any, Sequence[str] | None]:
+    """The inputs of a map and the names that it goes over, from values by name or a table.
+
+    Raises:
+        TypeError: If `inputs` are neither.
+        PlanError: As `over_table`.
+    """
+    over = [map_over] if isinstance(map_over, str) else map_over
+    if type(inputs) is dict or not is_table(inputs):
+        return inputs, over
+    return over_table(pipeline, open_table(inputs), over or None, output_name, overrides)
+
+
 def over_table(
     pipeline: Pipeline,
     table: Table,

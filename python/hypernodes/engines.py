@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _changes, _outputs, _tables, outcomes
 from .exceptions import PlanError
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
     from .pipeline import Pipeline
 
 __all__ = ["DaftEngine", "DaskEngine", "NativeEngine", "SeqEngine", "SequentialEngine"]
+
+
+class MapRequest(NamedTuple):
+    """What a map asks of an engine, in the order in which the native functions take it."""
+
+    graph: _core.Graph
+    given: dict[str, Any]
+    map_over: Sequence[str]
+    map_mode: str
+    output_name: str | Sequence[str] | None
+    cache: Cache | None
+    callbacks: Sequence[PipelineCallback] | None
+    outputs: str
+
+    def as_arrow(self) -> MapRequest:
+        """The same, of Arrow columns."""
+        return self._replace(outputs="arrow")
 
 
 class NativeEngine(ABC):
@@ -118,43 +135,27 @@ class NativeEngine(ABC):
             on_error: What a row that fails does: "raise" stops the map, "null" gives None for what
                 could not be computed, "collect" leaves the row out: a `Collected` is returned.
         """
-        if type(inputs) is not dict and _tables.is_table(inputs):
-            table = _tables.open_table(inputs)
-            names = [map_over] if isinstance(map_over, str) else map_over
-            inputs, map_over = _tables.over_table(
-                pipeline, table, names or None, output_name, overrides
-            )
+        inputs, over = _tables.by_name(pipeline, inputs, map_over, output_name, overrides)
         graph, given = self._prepared(pipeline, inputs, output_name, overrides)
-        cache, callbacks = self._settings(pipeline)
         shape = self._outputs if outputs is None else outputs
-        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
+        settings = self._settings(pipeline)
+        asked = MapRequest(graph, given, over or [], map_mode, output_name, *settings, shape)
         as_table = shape in _outputs.SHAPES
         if as_table:
             _outputs.require(shape)
         if on_error == "raise":
-            map_shaped = self._map_table if as_table else self._map_graph
-            return map_shaped(*arguments, shape, on_error)
-        raw = self._map_graph(*arguments, "arrow" if as_table else shape, on_error)
+            if as_table:
+                return self._map_table(pipeline, asked)
+            return self._map_graph(pipeline, asked, on_error)
+        raw = self._map_graph(pipeline, asked.as_arrow() if as_table else asked, on_error)
         nulls = on_error == "null"
         build = functools.partial(_outputs.build, shape, pipeline=pipeline, nulls=nulls)
         return outcomes.settle(pipeline, raw, given, overrides, build if as_table else _same)
 
-    def _map_table(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        shape: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401 (`shape` decides)
-        """Maps a graph of `pipeline`: a table of its outputs."""
-        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache, callbacks)
-        return _outputs.build(shape, self._map_graph(*arguments, "arrow", on_error), pipeline)
+    def _map_table(self, pipeline: Pipeline, asked: MapRequest) -> Any:  # noqa: ANN401
+        """Maps a graph of `pipeline`: a table of its outputs, of the kind that is asked for."""
+        made = self._map_graph(pipeline, asked.as_arrow(), "raise")
+        return _outputs.build(asked.outputs, made, pipeline)
 
     @abstractmethod
     def _run_graph(
@@ -169,19 +170,7 @@ class NativeEngine(ABC):
         """Runs a graph of `pipeline` on all that it is given."""
 
     @abstractmethod
-    def _map_graph(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        outputs: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401 (`outputs` decides)
+    def _map_graph(self, pipeline: Pipeline, asked: MapRequest, on_error: str) -> Any:  # noqa: ANN401
         """Maps it."""
 
     def _prepared(
@@ -245,21 +234,8 @@ class SeqEngine(NativeEngine):
     ) -> dict[str, Any]:
         return graph.run(given, output_name, cache, callbacks)
 
-    def _map_graph(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        outputs: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401
-        arguments = (given, map_over, map_mode, output_name, cache, callbacks, outputs)
-        return graph.map(*arguments, on_error)
+    def _map_graph(self, pipeline: Pipeline, asked: MapRequest, on_error: str) -> Any:  # noqa: ANN401
+        return asked.graph.map(*asked[1:], on_error)
 
 
 SequentialEngine = SeqEngine

@@ -349,14 +349,9 @@ class Pipeline:
         if engine is not None:
             _check_engine(engine)
         chosen: Any = self.engine if engine is None else engine
-        over = [map_over] if isinstance(map_over, str) else list(map_over or [])
-        if type(inputs) is not dict and _tables.is_table(inputs):
-            table = _tables.open_table(inputs)
-            inputs, over = _tables.over_table(
-                self, table, over or None, output_name, kwargs.get("overrides")
-            )
+        inputs, over = _tables.by_name(self, inputs, map_over, output_name, kwargs.get("overrides"))
         merged = self._checked(inputs, output_name, kwargs)
-        return chosen.map(self, merged, over, map_mode, output_name, **kwargs)
+        return chosen.map(self, merged, list(over or ()), map_mode, output_name, **kwargs)
 
     def replay(self, failure: Failure) -> dict[str, Any]:
         """Runs the node of a failure again, in this thread and process, for a debugger to stop in.
@@ -410,11 +405,7 @@ class Pipeline:
         >>> print(Pipeline([double]).explain({"x": 21}))
         double  uncached  there is no cache
         """
-        over = [map_over] if isinstance(map_over, str) else map_over
-        if type(inputs) is not dict and _tables.is_table(inputs):
-            inputs, over = _tables.over_table(
-                self, _tables.open_table(inputs), over, output_name, overrides
-            )
+        inputs, over = _tables.by_name(self, inputs, map_over, output_name, overrides)
         merged = self._checked(inputs, output_name, {"overrides": overrides})
         cache = getattr(self.engine, "cache", None) if self._cache is None else self._cache
         graph = self._native(output_name, overrides, cache is not None)

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "cache/lmdb_store.hpp"
+#include "cache/max_age.hpp"
 #include "cache/pickle_key.hpp"
 #include "hypernodes/cache.hpp"
 #include "hypernodes/error.hpp"
@@ -29,7 +30,7 @@ namespace {
 
 std::unique_ptr<detail::PickleKey> key_of(const DiskCacheOptions& options) {
   if (options.allow_pickle) return detail::PickleKey::choose(options.pickle_key);
-  return detail::PickleKey::none("this cache does not allow pickles (allow_pickle=False)");
+  return detail::PickleKey::not_allowed();
 }
 
 const DiskCacheOptions& checked(const DiskCacheOptions& options) {
@@ -40,11 +41,7 @@ const DiskCacheOptions& checked(const DiskCacheOptions& options) {
                      "give at least " + std::to_string(DiskCacheOptions::kLeastBytes) +
                          " bytes, or 0 for no bound");
   }
-  if (options.max_age.count() < 0) {
-    throw CacheError(
-        "The age of a result cannot be " + std::to_string(options.max_age.count()) + " seconds",
-        "max_age", "give a number of seconds above 0, or 0 for no bound");
-  }
+  check_max_age(options.max_age);
   return options;
 }
 

@@ -2,25 +2,21 @@
 #include <memory>
 #include <string>
 
+#include "cache/max_age.hpp"
 #include "cache/memory_store.hpp"
 #include "cache/pickle_key.hpp"
 #include "hypernodes/cache.hpp"
-#include "hypernodes/error.hpp"
 
 namespace hypernodes {
 namespace {
 
 std::unique_ptr<detail::PickleKey> key_of(const MemoryCacheOptions& options) {
   if (options.allow_pickle) return detail::PickleKey::ephemeral();
-  return detail::PickleKey::none("this cache does not allow pickles (allow_pickle=False)");
+  return detail::PickleKey::not_allowed();
 }
 
 const MemoryCacheOptions& checked(const MemoryCacheOptions& options) {
-  if (options.max_age.count() < 0) {
-    throw CacheError(
-        "The age of a result cannot be " + std::to_string(options.max_age.count()) + " seconds",
-        "max_age", "give a number of seconds above 0, or 0 for no bound");
-  }
+  check_max_age(options.max_age);
   return options;
 }
 

@@ -153,6 +153,10 @@ std::unique_ptr<PickleKey> PickleKey::ephemeral() {
       new PickleKey(random_bytes(), {}, "the system has no random numbers"));
 }
 
+std::unique_ptr<PickleKey> PickleKey::not_allowed() {
+  return none("this cache does not allow pickles (allow_pickle=False)");
+}
+
 std::unique_ptr<PickleKey> PickleKey::none(std::string why) {
   return std::unique_ptr<PickleKey>(new PickleKey({}, {}, std::move(why)));
 }

@@ -26,6 +26,8 @@ class PickleKey {
   static std::unique_ptr<PickleKey> choose(const std::optional<std::string>& secret);
   /// A secret that nobody else has: for records that do not leave the process.
   static std::unique_ptr<PickleKey> ephemeral();
+  /// That of a cache that does not allow pickles.
+  static std::unique_ptr<PickleKey> not_allowed();
   /// None: pickles are neither written nor read, for the reason `why`.
   static std::unique_ptr<PickleKey> none(std::string why);
 

@@ -116,10 +116,11 @@ def test_column_of_a_hint(hint: Any, value: Any, dtype: str, stored: Any) -> Non
     assert Pipeline([making(hint, value)]).with_columns(rows).to_pydict()["y"] == [stored]
 
 
-@pytest.mark.parametrize(("hint", "value", "dtype", "stored"), CASES, ids=str)
-def test_value_that_breaks_its_hint(hint: Any, value: Any, dtype: str, stored: Any) -> None:
-    if dtype == "Python":
-        pytest.skip("holds anything")
+TYPED = [(hint, value) for hint, value, dtype, _ in CASES if dtype != "Python"]
+
+
+@pytest.mark.parametrize(("hint", "value"), TYPED, ids=str)
+def test_value_that_breaks_its_hint(hint: Any, value: Any) -> None:
     pipeline = Pipeline([making(hint, value)])
     with pytest.raises(TypeError, match=r"Output 'y' does not fit[^|]*node 'make', row 1"):
         ENGINE.dataframe(pipeline, {"x": [0, 1]}, "x").collect()

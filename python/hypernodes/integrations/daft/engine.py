@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _outputs, _tables
-from hypernodes.engines import NativeEngine
+from hypernodes.engines import MapRequest, NativeEngine
 from hypernodes.integrations.daft import (
     execution,
     extension,
@@ -104,45 +104,21 @@ class DaftEngine(NativeEngine):
         options = self._query_options(pipeline)
         return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
-    def _map_graph(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        outputs: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401
+    def _map_graph(self, pipeline: Pipeline, asked: MapRequest, on_error: str) -> Any:  # noqa: ANN401
         spread = self._spread(pipeline)
-        arguments = (graph, given, map_over, map_mode, output_name, cache, callbacks, outputs)
         if spread is not None:
-            return _core.spread_map(*arguments, spread, on_error)
-        return _core.daft_map(*arguments, self._query_options(pipeline), on_error)
+            return _core.spread_map(*asked, spread, on_error)
+        return _core.daft_map(*asked, self._query_options(pipeline), on_error)
 
-    def _map_table(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        shape: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401
-        arguments = (pipeline, graph, given, map_over, map_mode, output_name, cache)
+    def _map_table(self, pipeline: Pipeline, asked: MapRequest) -> Any:  # noqa: ANN401
         # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
         # plan has no columns for outputs that are given.
+        graph = asked.graph
         given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
-        if shape != "daft" or callbacks or given_outputs or self._spread(pipeline) is not None:
-            return super()._map_table(*arguments, callbacks, shape, on_error)
-        return self._frame(*arguments)
+        eager = asked.outputs != "daft" or asked.callbacks or given_outputs
+        if eager or self._spread(pipeline) is not None:
+            return super()._map_table(pipeline, asked)
+        return self._frame(pipeline, *asked[:6])
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         spread = self._spread(pipeline)

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, remote
-from hypernodes.engines import NativeEngine
+from hypernodes.engines import MapRequest, NativeEngine
 from hypernodes.exceptions import DependencyMissingError, PlanError
 
 if TYPE_CHECKING:
@@ -99,32 +99,8 @@ class DaskEngine(NativeEngine):
         spread = self._spread(pipeline)
         return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
 
-    def _map_graph(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str],
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-        cache: Cache | None,
-        callbacks: Sequence[PipelineCallback] | None,
-        outputs: str,
-        on_error: str,
-    ) -> Any:  # noqa: ANN401
-        spread = self._spread(pipeline)
-        return _core.spread_map(
-            graph,
-            given,
-            map_over,
-            map_mode,
-            output_name,
-            cache,
-            callbacks,
-            outputs,
-            spread,
-            on_error,
-        )
+    def _map_graph(self, pipeline: Pipeline, asked: MapRequest, on_error: str) -> Any:  # noqa: ANN401
+        return _core.spread_map(*asked, self._spread(pipeline), on_error)
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         return _core.spread_executor(self._spread(pipeline))
