@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import NativeEngine
 from hypernodes.integrations.daft import extension, frame, generate, processes
+from hypernodes.integrations.daft import runner as _runner
 from hypernodes.integrations.daft.options import Options, read
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class DaftEngine(NativeEngine):
         default_daft_config: Mapping[str, Any] | None = None,
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
+        *,
+        runner: Literal["native", "ray"] | None = None,
+        address: str | None = None,
     ) -> None:
         """Keeps the options; Daft is imported when a pipeline runs.
 
@@ -66,11 +70,18 @@ class DaftEngine(NativeEngine):
                 that they need at the same time.
             cache: Where results of pipelines are kept that have no cache of their own.
             callbacks: Who is told of what happens in pipelines that have no callbacks.
+            runner: What Daft runs on: "native", this process, or "ray", a cluster. It is set when
+                the engine is first used, for the whole process and for good: that is a PlanError
+                if Daft has the other one by then. None: as Daft is set.
+            address: Of the Ray cluster, as `ray.init` takes it. None: the one that Ray is connected
+                to or finds, else a new one on this machine.
 
         Raises:
             PlanError: For options that are not known (a ValueError).
         """
         super().__init__(cache, callbacks)
+        _runner.check(runner, address)
+        self.runner, self.address = runner, address
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
         self._options = read(default_daft_config, use_batch_udf)
@@ -137,10 +148,13 @@ class DaftEngine(NativeEngine):
 
     def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
         """What runs rows in other processes; None if they run in this one."""
-        daft = extension.load()
-        if self._options.use_process or daft.get_or_infer_runner_type() != "native":
+        name = self._choose_runner()
+        if self._options.use_process or name != "native":
             return processes.spread(pipeline, self._options)
         return None
+
+    def _choose_runner(self) -> str:
+        return _runner.choose(self.runner, self.address)
 
     def _query_options(self) -> Options | None:
         return None if self._options == _DEFAULTS else self._options
@@ -193,6 +207,7 @@ class DaftEngine(NativeEngine):
         given |= {name: _without_copy(given[name]) for name in over or () if name in given}
         promised = _outputs.hinted_types(pipeline)
         arguments = (graph, given, over, map_mode, output_name, cache, promised, self._plans)
+        self._choose_runner()
         return frame.build(extension.load(), *arguments)
 
     @staticmethod

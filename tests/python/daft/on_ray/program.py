@@ -1,0 +1,266 @@
+"""What the tests of the Daft engine on Ray run, each in a process of its own: `program.py CASE`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cluster
+import daft
+import ray
+import ray_nodes
+
+from hypernodes import (
+    DaftEngine,
+    DiskCache,
+    ExecutionError,
+    Pipeline,
+    PipelineCallback,
+    SequentialEngine,
+    load,
+    node,
+)
+from hypernodes.exceptions import PlanError, RemoteError
+
+HERE = Path(sys.argv[2])
+LIBRARY = Path(sys.argv[3])
+LOG = str(HERE / "calls.log")
+FACTOR = 3
+
+
+def calls() -> list[int]:
+    """The rows that `square_slowly` ran."""
+    path = Path(LOG)
+    return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def scaled(x: int) -> int:
+    return x * FACTOR
+
+
+@node(output_name="scaled")
+def scale(x: int) -> int:
+    return scaled(x)
+
+
+@node(output_name="place")
+def place(x: int) -> str:
+    time.sleep(0.02)
+    return f"{ray.get_runtime_context().get_node_id()} {os.getpid()}"
+
+
+class Events(PipelineCallback):
+    """Counts what it hears of, by hook and node."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[tuple[str, Any]] = Counter()
+
+    def on_node_start(self, node_id, inputs, ctx):
+        self.counts["start", node_id] += 1
+
+    def on_node_end(self, node_id, outputs, duration, ctx):
+        self.counts["end", node_id] += 1
+
+    def on_node_cached(self, node_id, signature, ctx):
+        self.counts["cached", node_id] += 1
+
+    def on_error(self, node_id, exception, ctx):
+        self.counts["error", node_id] += 1
+
+    def on_map_item_start(self, index, ctx):
+        self.counts["item start", index] += 1
+
+    def on_map_item_end(self, index, duration, ctx):
+        self.counts["item end", index] += 1
+
+    def on_map_item_cached(self, index, signature, ctx):
+        self.counts["item cached", index] += 1
+
+
+ENGINES = [DaftEngine(), DaftEngine(default_daft_config={"use_process": True})]
+
+
+def answers() -> None:
+    """Answers are those of the sequential engine, and both nodes of the cluster run rows."""
+    inner = Pipeline([ray_nodes.double, ray_nodes.total], name="inner").bind(offset=100)
+    several = inner.as_node(
+        input_mapping={"xs": "x"}, output_mapping={"total": "totals"}, map_over="xs"
+    )
+    native = load(LIBRARY)
+    offsets = {"x": [1, 2], "offset": [10, 20, 30]}
+    both = [ray_nodes.double, ray_nodes.total]
+    cases: list[tuple[Pipeline, dict[str, Any], dict[str, Any]]] = [
+        (Pipeline(both), {"x": range(50)}, {"map_over": "x"}),
+        (Pipeline([*both, scale]), {"x": range(50)}, {"map_over": "x", "outputs": "columns"}),
+        (Pipeline([node("y")(lambda x: -x)]), {"x": [1, 2]}, {"map_over": "x"}),
+        (Pipeline(both), {"x": []}, {"map_over": "x"}),
+        (Pipeline(both), offsets, {"map_over": ["x", "offset"], "map_mode": "product"}),
+        (Pipeline([several]), {"xs": [[1], [], [2, 3]]}, {"map_over": "xs"}),
+        (Pipeline([native.twice]), {"x": range(50)}, {"map_over": "x"}),
+        (Pipeline([native.twice, scale]), {"x": range(50)}, {"map_over": "x"}),
+    ]
+    for engine in ENGINES:
+        for pipeline, inputs, options in cases:
+            expected = pipeline.map(inputs, engine=SequentialEngine(), **options)
+            assert pipeline.map(inputs, engine=engine, **options) == expected
+        assert Pipeline(both, engine).run({"x": 5}) == {"doubled": 10, "total": 11}
+        places = Pipeline([place], engine).map({"x": range(60)}, "x", outputs="columns")["place"]
+        assert len({where.split()[0] for where in places}) == 2, set(places)
+        assert str(os.getpid()) not in {where.split()[1] for where in places}
+    once = DaftEngine(default_daft_config={"max_concurrency": 1})
+    places = Pipeline([place], once).map({"x": range(20)}, "x", outputs="columns")["place"]
+    assert len(set(places)) == 1
+
+
+def events() -> None:
+    """Events and totals are those of the sequential engine: cold, warm, half warm, failing."""
+    heard = []
+    for name, engine in (("seq", SequentialEngine()), ("ray", ENGINES[0]), ("proc", ENGINES[1])):
+        listener = Events()
+        pipeline = Pipeline(
+            [ray_nodes.double, ray_nodes.total, scale],
+            engine,
+            cache=DiskCache(HERE / name),
+            callbacks=[listener],
+        )
+        totals = []
+        for rows in (range(20), range(20), range(10, 30)):
+            pipeline.map({"x": rows}, "x")
+            nodes = pipeline.last_run.nodes
+            totals.append({key: (each.rows_run, each.rows_cached) for key, each in nodes.items()})
+        heard.append((listener.counts, totals))
+    assert heard[1] == heard[0], heard
+    assert heard[2] == heard[0], heard
+
+
+def failure() -> None:
+    """The exception is that of the lowest row, with its row and node."""
+    for engine in ENGINES:
+        try:
+            Pipeline([ray_nodes.double, ray_nodes.check], engine).map({"x": range(40)}, "x")
+        except KeyError as error:
+            assert error.args == (14,)
+            assert error.__notes__ == ["hypernodes: node 'check', row 7"], error.__notes__
+        else:
+            raise AssertionError("no error")
+        fails = load(LIBRARY).fail_at_six
+        try:
+            Pipeline([fails], engine).map({"doubled": range(40)}, "doubled")
+        except ExecutionError as error:
+            assert (error.node, error.row) == ("fail_at_six", 6), error
+        else:
+            raise AssertionError("no error")
+
+
+def cache() -> None:
+    """A DiskCache that the workers of one machine share: cold, warm, half warm."""
+    for engine in ENGINES:
+        Path(LOG).unlink(missing_ok=True)
+        store = DiskCache(HERE / f"cache{engine is ENGINES[0]}")
+        pipeline = Pipeline([ray_nodes.square_slowly], engine, cache=store).bind(log=LOG)
+        for rows, computed in ((range(20), 20), (range(20), 20), (range(10, 30), 30)):
+            answer = pipeline.map({"x": rows}, "x", outputs="columns")
+            assert answer == {"squared": [x * x for x in rows]}
+            assert len(calls()) == computed
+        pipeline.map({"x": range(30)}, "x", engine=SequentialEngine())
+        assert sorted(calls()) == list(range(30))
+
+
+def library() -> None:
+    """A node library that workers do not have is told by path and node; no row runs."""
+    copy = HERE / LIBRARY.name
+    shutil.copy(LIBRARY, copy)
+    twice = load(copy).twice
+    copy.unlink()
+    for engine in ENGINES:
+        pipeline = Pipeline([twice, ray_nodes.square_slowly], engine).bind(log=LOG)
+        try:
+            pipeline.map({"x": range(8)}, "x")
+        except RemoteError as error:
+            assert str(copy) in str(error), error
+            assert "node 'twice'" in str(error), error
+        else:
+            raise AssertionError("no error")
+    assert calls() == []
+
+
+def _lose(engine: DaftEngine, lose: Callable[[int], None]) -> None:
+    """Has `lose` act in the midst of a map; the map or another one finishes what is missing."""
+    rows, parts = 160, 8
+    store = DiskCache(HERE / "cache")
+    pipeline = Pipeline([ray_nodes.square_slowly], engine, cache=store).bind(log=LOG)
+
+    def act() -> None:
+        while len(calls()) < rows // 2:
+            time.sleep(0.02)
+        lose(int(Path(LOG).read_text().splitlines()[-1].split()[1]))
+
+    actor = threading.Thread(target=act)
+    actor.start()
+    expected = {"squared": [x * x for x in range(rows)]}
+    assert pipeline.map({"x": range(rows)}, "x", outputs="columns") == expected
+    actor.join()
+    # Each of two workers had a part under way, and Daft may have handed the next one over.
+    assert len(calls()) <= rows + 4 * rows // parts, len(calls())
+    before = len(calls())
+    assert pipeline.map({"x": range(rows)}, "x", outputs="columns") == expected
+    assert len(calls()) == before
+    assert set(calls()) == set(range(rows))
+
+
+def lost_worker() -> None:
+    """A worker of Ray's that is killed in a map costs at most the parts under way."""
+    _lose(ENGINES[0], lambda pid: os.kill(pid, signal.SIGKILL))
+
+
+def lost_process() -> None:
+    """As `lost_worker`, with a process of the query's own."""
+    _lose(ENGINES[1], lambda pid: os.kill(pid, signal.SIGKILL))
+
+
+def lost_node() -> None:
+    """As `lost_worker`, with a whole node of the cluster."""
+    other = next(each for each in MADE.list_all_nodes() if not each.head)
+    _lose(ENGINES[0], lambda pid: MADE.remove_node(other, allow_graceful=False))
+
+
+@node(output_name="y")
+def kill_worker(x: int) -> int:
+    if x == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def deadly() -> None:
+    """A row that kills whoever runs it ends the map with an error."""
+    for engine in ENGINES:
+        try:
+            Pipeline([kill_worker], engine).map({"x": range(8)}, "x")
+        except Exception as error:
+            print(type(error), error)
+        else:
+            raise AssertionError("no error")
+
+
+def main() -> None:
+    case = sys.argv[1]
+    global MADE
+    MADE = cluster.start()
+    try:
+        daft.set_runner_ray()
+        globals()[case]()
+        print(f"\n{case} is right")
+    finally:
+        cluster.stop(MADE)
+
+
+if __name__ == "__main__":
+    main()
