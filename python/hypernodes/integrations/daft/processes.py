@@ -79,8 +79,9 @@ def _column(
 
             sys.path.extend(place for place in path if place not in sys.path)
             from hypernodes import remote
+            from hypernodes.integrations.daft import attempts
 
-            self.run_rows = functools.partial(remote.run_rows, remote.Shared(token, data))
+            self.run_rows = functools.partial(attempts.run_rows, remote.Shared(token, data))
 
         def run(self, items: Any, first: Any, count: Any) -> list[bytes]:  # noqa: ANN401
             columns = (column.to_pylist() for column in (items, first, count))

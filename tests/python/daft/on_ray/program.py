@@ -1,13 +1,18 @@
+# SPDX-License-Identifier: MIT
 """What the tests of the Daft engine on Ray run, each in a process of its own: `program.py CASE`."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +33,7 @@ from hypernodes import (
     load,
     node,
 )
-from hypernodes.exceptions import PlanError, RemoteError
+from hypernodes.exceptions import PlanError, RemoteError, UncachedWarning
 
 HERE = Path(sys.argv[2])
 LIBRARY = Path(sys.argv[3])
@@ -244,10 +249,80 @@ def deadly() -> None:
     for engine in ENGINES:
         try:
             Pipeline([kill_worker], engine).map({"x": range(8)}, "x")
-        except Exception as error:
-            print(type(error), error)
+        except RemoteError as error:
+            assert str(error).startswith("The process that ran row 7 died 3 times"), error
         else:
             raise AssertionError("no error")
+
+
+def machines() -> None:
+    """Rows of a worker that has another directory at the cache's path run uncached, and are told.
+
+    A mount namespace of its own gives a node of the cluster another file system there.
+    """
+    path = HERE / "cache"
+    store = DiskCache(path)
+    starts = [Path(sys.executable).with_name("ray"), "start", f"--address={MADE.address}"]
+    starts += ["--num-cpus=1", f"--object-store-memory={cluster.MEMORY}", "--block"]
+    mounts = f"mount -t tmpfs none {path} && exec {' '.join(map(str, starts))}"
+    MADE.remove_node(next(each for each in MADE.list_all_nodes() if not each.head))
+    before = sum(each["Alive"] for each in ray.nodes())
+    with contextlib.ExitStack() as ends:
+        other = ends.enter_context(
+            subprocess.Popen(
+                ["unshare", "--mount", "sh", "-c", mounts],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        ends.callback(other.kill)
+        while sum(each["Alive"] for each in ray.nodes()) == before:
+            assert other.poll() is None
+            time.sleep(0.1)
+        inner = Pipeline([ray_nodes.double], cache=store, name="inner").as_node()
+        pipeline = Pipeline([inner, ray_nodes.square_slowly], ENGINES[0], cache=store).bind(log=LOG)
+        for _ in range(2):
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always", UncachedWarning)
+                answer = pipeline.map({"x": range(80)}, "x", outputs="columns")
+            assert answer["squared"] == [x * x for x in range(80)]
+            (text,) = [str(each.message) for each in told if each.category is UncachedWarning]
+            assert re.match(f"Rows on machine '.+' run uncached: .*DiskCache.*{path}", text), text
+        # What this machine ran was kept: only rows of the other ran again.
+        assert 80 < len(calls()) < 160, len(calls())
+        assert 0 < len(store) < 160, len(store)
+
+
+def runner() -> None:
+    """Engines choose Daft's runner; a process keeps the first."""
+    assert DaftEngine(runner="ray", address=MADE.address).map(
+        Pipeline([ray_nodes.double]), {"x": [1, 2]}, "x"
+    ) == [{"doubled": 2}, {"doubled": 4}]
+    assert daft.get_or_infer_runner_type() == "ray"
+    assert DaftEngine(runner="ray").run(Pipeline([ray_nodes.double]), {"x": 1}) == {"doubled": 2}
+    wrong = {"Daft's runner is 'ray' already": {"runner": "native"}}
+    wrong["Ray is connected to .* already, not to"] = {"runner": "ray", "address": "127.0.0.1:1"}
+    for text, options in wrong.items():
+        try:
+            DaftEngine(**options).run(Pipeline([ray_nodes.double]), {"x": 1})
+        except PlanError as error:
+            assert re.match(text, str(error)), error
+        else:
+            raise AssertionError(text)
+
+
+def native_first() -> None:
+    """As `runner`, in a process whose Daft runs natively."""
+    engine = DaftEngine(runner="native")
+    ray.shutdown()
+    assert engine.run(Pipeline([ray_nodes.double]), {"x": 1}) == {"doubled": 2}
+    try:
+        DaftEngine(runner="ray", address=MADE.address).run(Pipeline([ray_nodes.double]), {"x": 1})
+    except PlanError as error:
+        assert str(error).startswith("Daft's runner is 'native' already"), error
+    else:
+        raise AssertionError("no error")
+    assert not ray.is_initialized()
 
 
 def main() -> None:
@@ -255,7 +330,8 @@ def main() -> None:
     global MADE
     MADE = cluster.start()
     try:
-        daft.set_runner_ray()
+        if case not in ("runner", "native_first"):
+            daft.set_runner_ray()
         globals()[case]()
         print(f"\n{case} is right")
     finally:
