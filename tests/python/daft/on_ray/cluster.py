@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A Ray cluster of two nodes on this machine, for programs that tests start."""
 
 from __future__ import annotations

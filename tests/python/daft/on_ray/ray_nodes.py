@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Nodes that Ray's workers import."""
 
 from __future__ import annotations
