@@ -6,7 +6,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from .cache import Cache, DiskCache
+from .cache import DiskCache
 
 __all__ = ["Place", "place"]
 
@@ -16,7 +16,7 @@ Place = tuple[str, int, int]
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
-def place(cache: Cache | None) -> Place | None:
+def place(cache: object) -> Place | None:
     """Where the directory of a DiskCache is; None if it is not here, and for other caches.
 
     Containers of one machine that mount one directory agree; machines with a network drive do not,

@@ -207,8 +207,8 @@ class DaftEngine(NativeEngine):
         given |= {name: _without_copy(given[name]) for name in over or () if name in given}
         promised = _outputs.hinted_types(pipeline)
         arguments = (graph, given, over, map_mode, output_name, cache, promised, self._plans)
-        self._choose_runner()
-        return frame.build(extension.load(), *arguments)
+        travels = pipeline if self._choose_runner() == "ray" else None
+        return frame.build(extension.load(), *arguments, travels)
 
     @staticmethod
     @functools.cache
@@ -238,6 +238,7 @@ class DaftEngine(NativeEngine):
             cache,
             _outputs.hinted_types(pipeline),
             self._plans,
+            pipeline if self._choose_runner() == "ray" else None,
         )
 
     def generate_code(

@@ -3,20 +3,23 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 import weakref
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core
 from hypernodes.exceptions import PlanError
-from hypernodes.integrations.daft import extension
+from hypernodes.integrations.daft import extension, runner
 from hypernodes.integrations.daft.options import Options
+from hypernodes.integrations.daft.steps import Origin, TravellingStep
 
 if TYPE_CHECKING:
     import daft
+    from hypernodes.pipeline import Pipeline
 
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
@@ -45,6 +48,7 @@ class Plans:
         source: _core.DaftSource,
         cache: object,
         kept: tuple[str, ...] = (),
+        origin: Callable[[_core.DaftSource], Origin] | None = None,
     ) -> _Plan:
         """The plan for this source; compiled unless an earlier one serves.
 
@@ -54,8 +58,9 @@ class Plans:
             source: The columns it begins with.
             cache: The cache, or None.
             kept: All columns of a DataFrame that is extended.
+            origin: Where Daft runs on Ray: gives what travels there for this source.
         """
-        key = (graph, source.key, id(cache), kept)
+        key = (graph, source.key, id(cache), kept, origin is not None)
         with self._lock:
             known = self._plans.get(key)
         if known is not None and source.key:
@@ -63,7 +68,8 @@ class Plans:
         with extension.defining:
             steps = _core.daft_compile(source, cache)
             extension.load_functions(module)
-            plan = _Plan(module, source, steps, self._options, kept)
+            packed = None if origin is None else origin(source)
+            plan = _Plan(module, source, steps, self._options, kept, packed)
             for step in steps:
                 if step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -90,6 +96,7 @@ def build(
     cache: object,
     hints: dict[str, Any],
     plans: Plans,
+    travels: Pipeline | None = None,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
 
@@ -103,13 +110,35 @@ def build(
         cache: The cache, or None.
         hints: For each output of a Python node, the column type that its hint promises.
         plans: What has been compiled before.
+        travels: The pipeline, if Daft runs on Ray.
     """
     source = _core.daft_source(graph, inputs, map_over, map_mode, output_name, hints)
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
-    return plans.get(module, graph, source, cache).frame(source)
+    origin: Callable[[_core.DaftSource], Origin] | None = None
+    if travels is not None:
+        origin = functools.partial(_origin, travels, inputs, map_over, output_name, cache)
+    return plans.get(module, graph, source, cache, origin=origin).frame(source)
+
+
+def _origin(
+    pipeline: Pipeline,
+    inputs: dict[str, Any],
+    map_over: str | Sequence[str] | None,
+    output_name: str | Sequence[str] | None,
+    cache: object,
+    source: _core.DaftSource,
+) -> Origin:
+    """What a plan for this source of a DataFrame of its own is compiled from."""
+    mapped = [map_over] if isinstance(map_over, str) else map_over or ()
+    constants = {name: value for name, value in inputs.items() if name not in mapped}
+    columns = {
+        name: None if isinstance(column, list) else extension.arrow().array(column).type
+        for name, column in source.columns
+    }
+    return Origin.pack(pipeline, columns, constants, output_name, cache)
 
 
 def extend(
@@ -122,6 +151,7 @@ def extend(
     cache: object,
     hints: dict[str, Any],
     plans: Plans,
+    travels: Pipeline | None = None,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
 
@@ -135,6 +165,7 @@ def extend(
         cache: The cache, or None.
         hints: For each output of a Python node, the column type that its hint promises.
         plans: What has been compiled before.
+        travels: The pipeline, if Daft runs on Ray.
 
     Raises:
         PlanError: If the frame has no columns.
@@ -145,7 +176,13 @@ def extend(
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
-    return plans.get(module, graph, source, cache, kept).on(frame)
+    origin = None
+    if travels is not None:
+
+        def origin(_: _core.DaftSource) -> Origin:
+            return Origin.pack(travels, columns, inputs, output_name, cache)
+
+    return plans.get(module, graph, source, cache, kept, origin).on(frame)
 
 
 class _Plan:
@@ -158,7 +195,9 @@ class _Plan:
         steps: list[_core.DaftStep],
         options: Options,
         kept: tuple[str, ...],
+        origin: Origin | None,
     ) -> None:
+        self._origin = origin
         self._daft = module
         self._steps = steps
         self._options = options
@@ -177,7 +216,11 @@ class _Plan:
         columns = {name: self._to_daft(column) for name, column in source.columns}
         if self._rows:
             columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
-        return self.on(self._daft.from_pydict(columns))
+        frame = self._daft.from_pydict(columns)
+        if self._origin is not None:
+            # A part runs on one machine, in one thread.
+            frame = frame.into_partitions(max(1, min(source.rows, runner.cores("ray"))))
+        return self.on(frame)
 
     def on(self, frame: daft.DataFrame) -> daft.DataFrame:
         for projection in self._projections:
@@ -215,8 +258,13 @@ class _Plan:
     def _needs_rows(self, above: int) -> bool:
         """Whether steps above this level take row numbers, which are there unless columns are."""
         return not self._kept and any(
-            step.level > above and not (step.function and step.arguments) for step in self._steps
+            step.level > above and not (self._is_native(step) and step.arguments)
+            for step in self._steps
         )
+
+    def _is_native(self, step: _core.DaftStep) -> bool:
+        """Whether Daft calls it as a native function, which belongs to this process."""
+        return bool(step.function) and self._origin is None
 
     def _counted(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
         """What tells a step its rows; None if its arguments do."""
@@ -234,7 +282,7 @@ class _Plan:
         """The expression of a step, under the name of its column."""
         step = self._steps[index]
         arguments = [self._values[name] for name in step.arguments]
-        if step.function:
+        if self._is_native(step):
             if not arguments:
                 arguments = [*map(self._daft.lit, step.literals), self._counted(step)]
             else:
@@ -242,7 +290,11 @@ class _Plan:
             call = self._daft.get_function(step.function, *arguments)
         else:
             udf = self._batch(self._result_type(step))(_named(step.name))
-            call = udf(_Step(step), self._counted(step), *arguments)
+            held: Any = _Step(step)
+            if self._origin is not None:
+                held = TravellingStep(self._origin, index)
+            arguments += map(self._daft.lit, step.literals)
+            call = udf(held, self._counted(step), *arguments)
         return call.alias(self._column_name(index))
 
     def _batch(self, dtype: Any) -> Any:  # noqa: ANN401
@@ -320,7 +372,7 @@ def _find_step(key: str, name: str) -> _Step:
 def _named(name: str) -> Any:  # noqa: ANN401
     """_run_step under another name: Daft shows the function's."""
 
-    def run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+    def run_step(step: _Step | TravellingStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
         return _run_step(step.native, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
@@ -329,8 +381,12 @@ def _named(name: str) -> Any:  # noqa: ANN401
 
 def _run_step(step: _core.DaftStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
     """The body of a batch UDF: runs the nodes of a step."""
-    typed = zip(columns, step.argument_types, strict=True)
-    arguments = [column.to_pylist() if kind is None else column for column, kind in typed]
+    kinds = step.argument_types
+    arguments: list[Any] = [
+        column.to_pylist() if kind is None else column
+        for column, kind in zip(columns, kinds, strict=False)
+    ]
+    arguments += columns[len(kinds) :]  # literals
     results = step.run(rows, arguments)
     if len(results) == 1:
         return _series(results[0])

@@ -244,6 +244,41 @@ def deadly() -> None:
         assert str(caught.value).startswith("The process that ran row 7 died 3 times"), caught.value
 
 
+def frames() -> None:
+    """DataFrames of Python and C++ nodes are what the sequential engine gives."""
+    native = load(LIBRARY)
+    objects = node("kept")(lambda x: {"value": {x}})
+    several = node(("low", "high"))(lambda x, offset=5: (x - offset, x + offset))
+    for nodes in (
+        [ray_nodes.double, ray_nodes.total, scale],
+        [native.twice],
+        [native.twice, scale],
+        [objects, several],
+        [native.describe],
+    ):
+        pipeline = Pipeline(nodes)
+        over = "text" if "text" in pipeline.graph.root_args else "x"
+        items = ["", "some", "text"] if over == "text" else list(range(30))
+        expected = pipeline.map({over: items}, over, outputs="columns")
+        frame = DaftEngine().dataframe(pipeline, {over: items}, map_over=over)
+        assert frame.to_pydict() == expected, (frame, expected)
+        given = daft.from_pydict({over: items, "key": list(range(len(items)))})
+        extended = pipeline.with_columns(given.into_partitions(2)).to_pydict()
+        assert extended == {over: items, "key": list(range(len(items))), **expected}
+    bound = Pipeline([native.twice, ray_nodes.total]).bind(offset=10)
+    assert DaftEngine().dataframe(bound, {"x": 4}).to_pydict() == {"doubled": [8], "total": [18]}
+    store = DiskCache(HERE / "cache")
+    pipeline = Pipeline([ray_nodes.square_slowly], cache=store).bind(log=LOG)
+    for _ in range(2):
+        squares = pipeline.with_columns(daft.from_pydict({"x": [1, 2, 3]})).to_pydict()
+        assert squares["squared"] == [1, 4, 9]
+        assert len(calls()) == 3
+    with pytest.raises(Exception, match="check"):
+        DaftEngine().dataframe(
+            Pipeline([ray_nodes.double, ray_nodes.check]), {"x": range(10)}, map_over="x"
+        ).to_pydict()
+
+
 def machines() -> None:
     """Rows of a worker that has another directory at the cache's path run uncached, and are told.
 
