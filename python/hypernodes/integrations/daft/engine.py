@@ -174,7 +174,8 @@ class DaftEngine(NativeEngine):
 
         A typed column holds nothing else: collecting raises TypeError, naming node and row, where
         a node returns what breaks its return hint. `run` and `map` take any value. Without outputs
-        there are no columns, and so no rows.
+        there are no columns, and so no rows. On Ray, Daft keeps the order of rows only in
+        DataFrames of up to 131 072: sort larger ones by a column.
 
         Args:
             pipeline: What to run.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
 _STEP = "__hn_step_{}"
+# On Ray, Daft keeps the order of rows within a batch of so many alone.
+_BATCH_ROWS = 131_072
 
 
 class Plans:
@@ -217,9 +219,9 @@ class _Plan:
         if self._rows:
             columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
         frame = self._daft.from_pydict(columns)
-        if self._origin is not None:
-            # A part runs on one machine, in one thread.
-            frame = frame.into_partitions(max(1, min(source.rows, runner.cores("ray"))))
+        if self._origin is not None and source.rows > _BATCH_ROWS:
+            # A partition runs on one machine; Daft mixes up the batches of any in any case.
+            frame = frame.into_partitions(runner.cores("ray"))
         return self.on(frame)
 
     def on(self, frame: daft.DataFrame) -> daft.DataFrame:
