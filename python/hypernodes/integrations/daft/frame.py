@@ -69,11 +69,12 @@ class Plans:
             return known[1]
         with extension.defining:
             steps = _core.daft_compile(source, cache)
-            extension.load_functions(module)
             packed = None if origin is None else origin(source)
+            if packed is None:
+                extension.load_functions(module)
             plan = _Plan(module, source, steps, self._options, kept, packed)
             for step in steps:
-                if step.function:
+                if packed is None and step.function:
                     module.detach_function(step.function)  # its expressions keep it
         with self._lock:
             if source.key:
