@@ -1,11 +1,14 @@
 """Rows per second of two chained nodes on Daft: ours, raw `@daft.func`, an extension by hand."""
 
+import os
 from contextlib import ExitStack
 
 from harness import Row, Target, interleave, report, start_workers
 from workers.daft_workers import SIZES
 
 ROUNDS = 5
+FULL = os.environ.get("HYPERNODES_BENCH_FULL", "") not in ("", "0")
+RAY_ROWS = 1_000_000
 AGAINST_RAW = {"columns": 20.0, "records": 15.0, "C++ lists": 60.0, "C++ arrow": 500.0}
 # Of two nodes each, in node-rows per second.
 CACHED = {"cold cache": 600e3, "warm cache": 2e6}
@@ -95,6 +98,30 @@ def one_row(samples: dict[str, list[float]]) -> list[Row]:
     ]
 
 
+def on_ray() -> list[Row]:
+    """Python nodes on a Ray of two processors, lists in and out."""
+    with ExitStack() as stack:
+        workers = start_workers(stack, "ray_workers", ("raw", "ours"))
+        raw, ours = workers["raw"].ask, workers["ours"].ask
+        samples = interleave(
+            {
+                "raw": lambda: raw("ray", samples=1),
+                "map": lambda: ours("ray", samples=1),
+                "frame": lambda: ours("ray frame", samples=1),
+            },
+            ROUNDS,
+        )
+    rate = {case: RAY_ROWS / min(each) for case, each in samples.items()}
+    rows = [Row("Ray: raw @daft.func", rate["raw"], "rows/s", samples=samples["raw"])]
+    for case, label in (("map", "Ray: ours, map"), ("frame", "Ray: ours, DataFrame")):
+        target = Target(1 / 1.1, at_least=True)
+        ratio = rate[case] / rate["raw"]
+        rows.append(Row(label, rate[case], "rows/s", ratio, "raw", target, samples=samples[case]))
+    return rows
+
+
 if __name__ == "__main__":
     samples = measure()
-    report("daft", many_rows(samples) + cached(samples) + one_row(samples))
+    report(
+        "daft", many_rows(samples) + cached(samples) + one_row(samples) + (on_ray() if FULL else [])
+    )

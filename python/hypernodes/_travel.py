@@ -143,7 +143,7 @@ def refusal(what: str, reason: Exception) -> TravelTypeError:
 
 
 def _parts(pipeline: Pipeline, inputs: dict[str, Any]) -> Iterator[tuple[str, object]]:
-    for node in _nodes(pipeline):
+    for node in nodes(pipeline):
         if isinstance(node, PipelineNode):
             inner = node.pipeline
             for name, value in inner.bound_inputs.items():
@@ -155,15 +155,16 @@ def _parts(pipeline: Pipeline, inputs: dict[str, Any]) -> Iterator[tuple[str, ob
         yield f"Input '{name}'", value
 
 
-def _nodes(pipeline: Pipeline) -> Iterator[HyperNode]:
+def nodes(pipeline: Pipeline) -> Iterator[HyperNode]:
+    """All nodes, those of inner pipelines, too."""
     for node in pipeline._nodes:
         if isinstance(node, PipelineNode):
-            yield from _nodes(node.pipeline)
+            yield from nodes(node.pipeline)
         yield node
 
 
 def _refuse_local_functions(pipeline: Pipeline) -> None:
-    for node in _nodes(pipeline):
+    for node in nodes(pipeline):
         if "<" in str(getattr(node, "__qualname__", "")):  # <lambda>, or f.<locals>.g
             raise TravelTypeError(
                 f"Node '{node.name}' cannot travel to another process: its function is local, and"

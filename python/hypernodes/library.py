@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import _core
+from .exceptions import HyperNodesError
 from .node import HyperNode
 
 __all__ = ["CppNode", "Library", "load"]
@@ -154,6 +155,10 @@ def load(path: str | Path) -> Library:
 
 
 def _reload(path: str, name: str, cache: bool) -> CppNode:
-    node = load(path)[name]
+    try:
+        node = load(path)[name]
+    except HyperNodesError as error:
+        error.where = f"node '{name}', library {path}"
+        raise
     node.cache = cache
     return node

@@ -10,12 +10,15 @@ its description, such as a DiskCache's path.
 from __future__ import annotations
 
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import _core, _travel
+from . import _core, _places, _travel, _warnings
+from .exceptions import UncachedWarning
+from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -49,9 +52,14 @@ class _Constant:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Job:
-    """How to run rows of a pipeline."""
+    """How to run rows of a pipeline.
+
+    Attributes:
+        places: Where the directories of the caches are, as `_places_of` tells.
+        apart: The caches whose directories are not here, as text.
+    """
 
     pipeline: Pipeline
     constants: dict[str, Any]
@@ -61,13 +69,16 @@ class _Job:
     cache: Any
     listened: bool
     collects: bool
+    places: list[_places.Place | None]
+    apart: str = ""
 
 
 @dataclass(frozen=True)
 class _Done:
     """What became of a part: the arguments of `_core.RemoteRows.add`, but for exceptions.
 
-    Each of those is once in `errors`; where it belongs there is its place.
+    Each of those is once in `errors`; where it belongs there is its place. `apart` is the machine
+    and its caches, if their directories are not there.
     """
 
     first: int
@@ -78,6 +89,17 @@ class _Done:
     failure: tuple[Any, ...] | None
     collected: list[tuple[Any, ...]]
     errors: list[_travel.Raised]
+    apart: tuple[str, str] | None
+
+
+def _inner(pipeline: Pipeline) -> list[Pipeline]:
+    return [each.pipeline for each in _travel.nodes(pipeline) if isinstance(each, PipelineNode)]
+
+
+def _places_of(cache: Any, pipeline: Pipeline) -> list[_places.Place | None]:  # noqa: ANN401
+    """Where the directories of a job's cache and of those of inner pipelines are."""
+    caches = [cache, *(inner._own_settings()[0] for inner in _inner(pipeline))]
+    return [_places.place(each) for each in caches]
 
 
 # Here --------------------------------------------------------------------------------------------
@@ -109,7 +131,9 @@ class RemoteJob:
             self._rows.cache,
             self._rows.listened,
             self._rows.collects,
+            _places_of(self._rows.cache, pipeline),
         )
+        self._told_apart = False
         self.shared = Shared(
             secrets.token_hex(16),
             _travel.dumps_job(packed, pipeline, {**self._constants, "cache": packed.cache}),
@@ -146,6 +170,15 @@ class RemoteJob:
         if isinstance(done, _travel.Raised):
             raise done.unpack()
         self._pending.discard(done.first)
+        if done.apart is not None and not self._told_apart:
+            self._told_apart = True
+            machine, caches = done.apart
+            _warnings.warn(
+                f"Rows on machine {machine!r} run uncached: the directory of {caches} is on"
+                f" {socket.gethostname()!r}, and machines cannot share it; use workers of this"
+                " machine alone to keep all results",
+                UncachedWarning,
+            )
         errors = [error.unpack() for error in done.errors]
         events = [_changed(event, self._arrived, errors.__getitem__) for event in done.events]
         failure = done.failure
@@ -210,8 +243,9 @@ def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
             job.listened,
             job.collects,
         )
-        done = _Done(first, count, outputs, statistics, events, failure, collected, [])
-        return _packed(job, done)
+        apart = (socket.gethostname(), job.apart) if job.apart else None
+        parts = (first, count, outputs, statistics, events, failure, collected)
+        return _packed(job, _Done(*parts, [], apart))
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(error))
 
@@ -227,10 +261,29 @@ def _opened(shared: Shared) -> _Job:
         job = _jobs.get(shared.token)
         if job is None:
             job = _travel.loads(shared.data)
+            job.apart = _leave_apart(job)
             while len(_jobs) >= _KEPT_JOBS:
                 del _jobs[next(iter(_jobs))]
             _jobs[shared.token] = job
         return job
+
+
+def _leave_apart(job: _Job) -> str:
+    """Takes from a job the caches whose directories are on another machine; returns them as text.
+
+    None is opened: that would make an empty one here.
+    """
+    apart: dict[str, None] = {}
+    here = _places_of(job.cache, job.pipeline)
+    differ = [there not in (None, each) for there, each in zip(job.places, here, strict=True)]
+    if differ[0]:
+        apart[repr(job.cache)] = None
+        job.cache = None
+    for inner, differs in zip(_inner(job.pipeline), differ[1:], strict=True):
+        if differs and inner._cache is not None:
+            apart[repr(inner._cache)] = None
+            inner._cache = None
+    return ", ".join(apart)
 
 
 def _packed(job: _Job, done: _Done) -> bytes:
@@ -254,11 +307,11 @@ def _packed(job: _Job, done: _Done) -> bytes:
     collected: list[tuple[Any, ...]] = [(place(each[0]), *each[1:]) for each in done.collected]
     parts = (done.first, done.count, done.outputs, done.statistics)
     try:
-        return _travel.dumps(_Done(*parts, events, failure, collected, errors))
+        return _travel.dumps(_Done(*parts, events, failure, collected, errors, done.apart))
     except Exception as error:
         _check_outputs(job, done, error)
         carried = [_changed(event, _carried) for event in events]
-        return _travel.dumps(_Done(*parts, carried, failure, collected, errors))
+        return _travel.dumps(_Done(*parts, carried, failure, collected, errors, done.apart))
 
 
 def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:

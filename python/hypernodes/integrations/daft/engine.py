@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from hypernodes import _core, _outputs, _tables
 from hypernodes.engines import MapRequest, NativeEngine
@@ -18,7 +18,9 @@ from hypernodes.integrations.daft import (
     plan,
     processes,
 )
+from hypernodes.integrations.daft import runner as _runner
 from hypernodes.integrations.daft.options import Options, read
+from hypernodes.integrations.daft.steps import Origin
 
 if TYPE_CHECKING:
     import daft
@@ -54,6 +56,9 @@ class DaftEngine(NativeEngine):
         cache: Cache | None = None,
         callbacks: Sequence[PipelineCallback] | None = None,
         config: Mapping[str, Any] | None = None,
+        *,
+        runner: Literal["native", "ray"] | None = None,
+        address: str | None = None,
     ) -> None:
         """Keeps the options; Daft is imported when a pipeline runs, or for `config`.
 
@@ -78,11 +83,18 @@ class DaftEngine(NativeEngine):
             config: Daft's execution configuration for the queries of `run` and `map`: options of
                 `daft.set_execution_config` by name. The process's own is as before when they end;
                 Daft has but one, so queries that begin meanwhile in other threads have it as well.
+            runner: What Daft runs on: "native", this process, or "ray", a cluster. It is set when
+                the engine is first used, for the whole process and for good: that is a PlanError
+                if Daft has the other one by then. None: as Daft is set.
+            address: Of the Ray cluster, as `ray.init` takes it. None: the one that Ray is connected
+                to or finds, else a new one on this machine.
 
         Raises:
             PlanError: For options that are not known (a ValueError).
         """
         super().__init__(cache, callbacks)
+        _runner.check(runner, address)
+        self.runner, self.address = runner, address
         self.use_batch_udf = use_batch_udf
         self.default_daft_config = default_daft_config
         self.config = config
@@ -128,11 +140,25 @@ class DaftEngine(NativeEngine):
 
     def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
         """What runs rows in other processes; None if they run in this one."""
-        daft = extension.load()
         options = node_options.for_rows(pipeline, self._options)
-        if options.use_process or daft.get_or_infer_runner_type() != "native":
+        if self._choose_runner() != "native" or options.use_process:
             return processes.spread(pipeline, options)
         return None
+
+    def _choose_runner(self) -> str:
+        return _runner.choose(self.runner, self.address)
+
+    def _pack(
+        self,
+        pipeline: Pipeline,
+        constants: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+    ) -> frame.Pack | None:
+        """What packs the origin of a DataFrame's plan, if its steps run in other processes."""
+        if self._choose_runner() != "ray":
+            return None
+        return functools.partial(Origin.pack, pipeline, constants, output_name, cache)
 
     def _query_options(self, pipeline: Pipeline) -> Options | None:
         options = node_options.for_rows(pipeline, self._options)
@@ -153,7 +179,8 @@ class DaftEngine(NativeEngine):
 
         A typed column holds nothing else: collecting raises TypeError, naming node and row, where
         a node returns what breaks its return hint. `run` and `map` take any value. Without outputs
-        there are no columns, and so no rows.
+        there are no columns, and so no rows. On Ray, Daft keeps the order of rows only in
+        DataFrames of up to 131 072: sort larger ones by a column.
 
         Args:
             pipeline: What to run.
@@ -186,7 +213,10 @@ class DaftEngine(NativeEngine):
         source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
         own = node_options.by_output(pipeline)
         promised = _outputs.hinted_types(pipeline)
-        return frame.build(daft, graph, source, cache, promised, own, self._plans)
+        over = [map_over] if isinstance(map_over, str) else map_over or ()
+        constants = {name: value for name, value in given.items() if name not in over}
+        pack = self._pack(pipeline, constants, output_name, cache)
+        return frame.build(daft, graph, source, cache, promised, own, self._plans, pack)
 
     def _source(
         self,
@@ -262,17 +292,19 @@ class DaftEngine(NativeEngine):
         graph = pipeline._native(output_name, cached=cache is not None)
         names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
         schema = table.content.schema()
+        constants = {**pipeline.bound_inputs, **inputs}
         return frame.extend(
             extension.load(),
             table.content,
             graph,
             {name: _tables.daft_type(schema[name].dtype) for name in names},
-            {**pipeline.bound_inputs, **inputs},
+            constants,
             output_name,
             cache,
             _outputs.hinted_types(pipeline),
             node_options.by_output(pipeline),
             self._plans,
+            self._pack(pipeline, constants, output_name, cache),
         )
 
     def generate_code(

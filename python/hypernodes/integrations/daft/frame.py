@@ -3,29 +3,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
+import functools
 import threading
-import weakref
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hypernodes import _column_values, _core, _travel
 from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
-from hypernodes.integrations.daft import extension, worker
+from hypernodes.integrations.daft import extension, runner, worker
 from hypernodes.integrations.daft.node_options import NodeOptions, Own
 from hypernodes.integrations.daft.options import Options
+from hypernodes.integrations.daft.steps import Origin, OutputType, Promised, Step, TravellingStep
 
 if TYPE_CHECKING:
     import daft
 
-Promised: TypeAlias = dict[str, ColumnType | None]
+# Packs what a plan is compiled from, given the Arrow types of the columns that are inputs.
+Pack: TypeAlias = Callable[[dict[str, Any]], Origin]
 
 # Names that no output can be mistaken for.
 _ROWS = "__hn_row"
 _STEP = "__hn_step_{}"
+# On Ray, Daft keeps the order of rows within a batch of so many alone.
+_BATCH_ROWS = 131_072
 
 
 class Plans:
@@ -52,6 +54,7 @@ class Plans:
         promised: Promised,
         own: Mapping[str, Own],
         kept: tuple[str, ...] = (),
+        origin: Callable[[], Origin] | None = None,
     ) -> Plan:
         """The plan for this source; compiled unless an earlier one serves.
 
@@ -63,18 +66,21 @@ class Plans:
             promised: The column types of outputs of Python nodes.
             own: The nodes that are functions of their own, by output.
             kept: All columns of a DataFrame that is extended.
+            origin: Gives what the plan is compiled from, if its steps run elsewhere.
         """
-        key = (graph, source.key, id(cache), kept)
+        key = (graph, source.key, id(cache), kept, origin is not None)
         with self._lock:
             known = self._plans.get(key)
         if known is not None and source.key:
             return known[1]
         with extension.defining:
             steps = _core.daft_compile(source, cache)
-            extension.load_functions(module)
-            plan = Plan(module, source, steps, promised, self._options, cache, own, kept)
+            packed = None if origin is None else origin()
+            if packed is None:
+                extension.load_functions(module)
+            plan = Plan(module, source, steps, promised, self._options, cache, own, kept, packed)
             for step in steps:
-                if step.function:
+                if packed is None and step.function:
                     module.detach_function(step.function)  # its expressions keep it
         with self._lock:
             if source.key:
@@ -97,6 +103,7 @@ def build(
     hints: Promised,
     own: Mapping[str, Own],
     plans: Plans,
+    pack: Pack | None,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
 
@@ -108,12 +115,24 @@ def build(
         hints: For each output of a Python node, the column type that its hint promises.
         own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
+        pack: What packs the plan's origin, if Daft runs on Ray.
     """
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
-    return plans.get(module, graph, source, cache, hints, own).frame(source)
+    origin = None if pack is None else functools.partial(_packed, pack, source)
+    return plans.get(module, graph, source, cache, hints, own, origin=origin).frame(source)
+
+
+def _packed(pack: Pack, source: _core.DaftSource) -> Origin:
+    arrow = extension.arrow()
+    return pack(
+        {
+            name: None if isinstance(column, list) else arrow.array(column).type
+            for name, column in source.columns
+        }
+    )
 
 
 def extend(
@@ -127,6 +146,7 @@ def extend(
     hints: Promised,
     own: Mapping[str, Own],
     plans: Plans,
+    pack: Pack | None,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
 
@@ -141,6 +161,7 @@ def extend(
         hints: For each output of a Python node, the column type that its hint promises.
         own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
+        pack: What packs the plan's origin, if Daft runs on Ray.
 
     Raises:
         PlanError: If the frame has no columns.
@@ -151,7 +172,8 @@ def extend(
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
-    return plans.get(module, graph, source, cache, hints, own, kept).on(frame)
+    origin = None if pack is None else functools.partial(pack, columns)
+    return plans.get(module, graph, source, cache, hints, own, kept, origin).on(frame)
 
 
 class Plan:
@@ -167,14 +189,15 @@ class Plan:
         cache: object,
         own: Mapping[str, Own],
         kept: tuple[str, ...],
+        origin: Origin | None,
     ) -> None:
         """Makes the expressions; arguments are as for `Plans.get`."""
         self._daft = module
         self._steps = steps
-        self._kinds = [_kinds_of(step, promised) for step in steps]
+        self._held = [Step(step, promised, own) for step in steps]
         self._options = options
         self._cache = cache
-        self._own = own
+        self._origin = origin
         self._kept = kept
         # Where each slot's values are: an expression of columns that exist.
         self._values: dict[str, Any] = {}
@@ -194,14 +217,18 @@ class Plan:
     @property
     def kinds(self) -> list[list[OutputType]]:
         """The types of the outputs of each step."""
-        return self._kinds
+        return [step.kinds for step in self._held]
 
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
         """The columns of a source with the same key."""
         columns = {name: self._to_daft(column) for name, column in source.columns}
         if self._rows:
             columns[_ROWS] = self._to_daft(_core.daft_row_numbers(source.rows))
-        return self.on(self._daft.from_pydict(columns))
+        frame = self._daft.from_pydict(columns)
+        if self._origin is not None and source.rows > _BATCH_ROWS:
+            # A partition runs on one machine; Daft mixes up the batches of any in any case.
+            frame = frame.into_partitions(runner.cores("ray"))
+        return self.on(frame)
 
     def on(self, frame: daft.DataFrame) -> daft.DataFrame:
         """The columns of the steps on top of those of `frame`."""
@@ -240,8 +267,13 @@ class Plan:
     def _needs_rows(self, above: int) -> bool:
         """Whether steps above this level take row numbers, which are there unless columns are."""
         return not self._kept and any(
-            step.level > above and not (step.function and step.arguments) for step in self._steps
+            step.level > above and not (self._is_native(step) and step.arguments)
+            for step in self._steps
         )
+
+    def _is_native(self, step: _core.DaftStep) -> bool:
+        """Whether Daft calls it as a native function, which belongs to this process."""
+        return bool(step.function) and self._origin is None
 
     def _counted(self, step: _core.DaftStep) -> Any:  # noqa: ANN401
         """What tells a step its rows; None if its arguments do."""
@@ -259,7 +291,7 @@ class Plan:
         """The expression of a step, under the name of its column."""
         step = self._steps[index]
         arguments = [self._values[name] for name in step.arguments]
-        if step.function:
+        if self._is_native(step):
             if not arguments:
                 arguments = [*map(self._daft.lit, step.literals), self._counted(step)]
             else:
@@ -269,19 +301,19 @@ class Plan:
             call = self._foreign(index, arguments)
         return call.alias(self._column_name(index))
 
-    def own(self, step: _core.DaftStep) -> Own | None:
+    def own(self, index: int) -> Own | None:
         """The node that a step is, if it has options of its own."""
-        return None if step.function else self._own.get(step.nodes[0][1][0])
+        return self._held[index].own
 
     def _foreign(self, index: int, arguments: list[Any]) -> Any:  # noqa: ANN401
         """The call of a step that Daft does not call natively."""
-        step, kinds = self._steps[index], self._kinds[index]
-        own = self.own(step)
+        step, own = self._steps[index], self._held[index].own
+        held = self._travelling(index)
         dtype, counted = self._result_type(index), self._counted(step)
         if own is not None and own[1].use_process:
             rows = arguments[0] if counted is None else counted
             made = worker.expression(self._daft, *own, step, self._cache, [rows, *arguments])
-            return self._daft.func.batch(return_dtype=dtype)(_arrived)(_Step(step, kinds), made)
+            return self._daft.func.batch(return_dtype=dtype)(_arrived)(held, made)
         options = NodeOptions() if own is None else own[1]
         udf = self._daft.func.batch(
             return_dtype=dtype,
@@ -289,7 +321,7 @@ class Plan:
             cpus=options.cpus,
             gpus=self._options.gpus if options.gpus is None else options.gpus,
         )(_named(options.name or step.name))
-        return udf(_Step(step, kinds, options.max_concurrency), counted, *arguments)
+        return udf(held, counted, *arguments, *map(self._daft.lit, step.literals))
 
     def _column_name(self, index: int) -> str:
         outputs = self._steps[index].outputs
@@ -297,7 +329,7 @@ class Plan:
         return outputs[0] if alone else _STEP.format(index)
 
     def _result_type(self, index: int) -> Any:  # noqa: ANN401
-        kinds = self._kinds[index]
+        kinds = self._held[index].kinds
         if None in kinds:
             return self._daft.DataType.python()
         types = [_daft_type(self._daft, kind) for kind in kinds]
@@ -307,7 +339,7 @@ class Plan:
 
     def _publish(self, index: int) -> None:
         """Notes where the outputs of a step are, now that its column exists."""
-        step, kinds = self._steps[index], self._kinds[index]
+        step, kinds = self._steps[index], self._held[index].kinds
         column = self._column_name(index)
         held = self._daft.col(column)
         for place, name in enumerate(step.outputs):
@@ -317,24 +349,13 @@ class Plan:
             elif None not in kinds:
                 self._values[name] = held[name]
             else:
-                self._values[name] = self._picked(held, place, kinds[place])
+                # The step returns Python objects: a tuple for each row.
+                pick = self._daft.func.batch(return_dtype=_daft_type(self._daft, kinds[place]))
+                self._values[name] = pick(_pick)(self._travelling(index), held, place)
 
-    def _picked(self, held: Any, place: int, kind: OutputType) -> Any:  # noqa: ANN401
-        """One output of a step that returns Python objects: a tuple for each row."""
-        dtype = _daft_type(self._daft, kind)
-        pick = self._daft.func.batch(return_dtype=dtype)(_pick)
-        return pick(held, place, None if kind is None else _Kept(kind))
-
-
-# The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
-OutputType: TypeAlias = "_core.ArrowType | ColumnType | None"
-
-
-def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[OutputType]:
-    kinds: list[OutputType] = []
-    for name, kind in zip(step.outputs, step.types, strict=True):
-        kinds.append(promised.get(name) if kind is None and not step.function else kind)
-    return kinds
+    def _travelling(self, index: int) -> Step | TravellingStep:
+        """A step as an argument of functions that Daft calls where it runs them."""
+        return self._held[index] if self._origin is None else TravellingStep(self._origin, index)
 
 
 def arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
@@ -359,40 +380,11 @@ def _daft_type(daft: ModuleType, kind: OutputType) -> Any:  # noqa: ANN401
     return daft.DataType.from_arrow_type(arrow_type(kind))
 
 
-_steps: weakref.WeakValueDictionary[str, _Step] = weakref.WeakValueDictionary()
-
-
-class _Step:
-    """A step as an argument of its UDF. Daft pickles it to tell plans apart."""
-
-    def __init__(
-        self, native: _core.DaftStep, kinds: list[OutputType], at_once: int | None = None
-    ) -> None:
-        self.native = native
-        self.kinds = kinds
-        # Daft's own limit would take the step to processes, where its objects are not.
-        self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
-        self._key = secrets.token_hex(16)
-        _steps[self._key] = self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _find_step, (self._key, self.native.name)
-
-
-def _find_step(key: str, name: str) -> _Step:
-    step = _steps.get(key)
-    if step is None:
-        raise PlanError(
-            f"The nodes {name} are Python objects of another process",
-            fix="collect the DataFrame where it was made, on Daft's native runner",
-        )
-    return step
-
-
 def _named(name: str) -> Any:  # noqa: ANN401
     """_run_step under another name: Daft shows the function's."""
 
-    def run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+    def run_step(held: Step | TravellingStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+        step = held.here
         with step.turn:
             return _run_step(step, rows, *columns)
 
@@ -400,16 +392,18 @@ def _named(name: str) -> Any:  # noqa: ANN401
     return run_step
 
 
-def _run_step(step: _Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
+def _run_step(step: Step, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
     """The body of a batch UDF: runs the nodes of a step."""
     native = step.native
-    typed = zip(columns, native.argument_types, strict=True)
-    arguments = [column.to_pylist() if kind is None else column for column, kind in typed]
+    objects = [kind is None for kind in native.argument_types] + [False] * len(native.literals)
+    given = zip(columns, objects, strict=True)
+    arguments = [column.to_pylist() if pythonic else column for column, pythonic in given]
     return _column_of(step, rows, native.run(rows, arguments))
 
 
-def _arrived(step: _Step, column: Any) -> Any:  # noqa: ANN401
+def _arrived(held: Step | TravellingStep, column: Any) -> Any:  # noqa: ANN401
     """A batch UDF: what a step made in another process."""
+    step = held.here
     made = [_travel.loads(row) for row in column.to_pylist()]
     if len(step.kinds) == 1:
         return _column_of(step, None, [made])
@@ -417,7 +411,7 @@ def _arrived(step: _Step, column: Any) -> Any:  # noqa: ANN401
     return _column_of(step, None, results)
 
 
-def _column_of(step: _Step, rows: Any, results: list[Any]) -> Any:  # noqa: ANN401
+def _column_of(step: Step, rows: Any, results: list[Any]) -> Any:  # noqa: ANN401
     """The outputs of a step as its column."""
     native = step.native
     for place, kind in enumerate(step.kinds):
@@ -449,22 +443,13 @@ def _struct(names: list[str], columns: list[Any], kinds: list[OutputType]) -> An
     return series.cast(daft.DataType.struct(fields))
 
 
-class _Kept:
-    """A column type as an argument of a UDF. Daft pickles it to tell plans apart."""
-
-    def __init__(self, kind: _core.ArrowType | ColumnType) -> None:
-        self.kind = kind
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return str, (repr(self.kind),)
-
-
-def _pick(rows: Any, place: int, kept: _Kept | None) -> Any:  # noqa: ANN401
-    """A batch UDF: one item of each tuple."""
+def _pick(held: Step | TravellingStep, rows: Any, place: int) -> Any:  # noqa: ANN401
+    """A batch UDF: one output of a step, of tuples of all."""
+    kind = held.here.kinds[place]
     items = [row[place] for row in rows.to_pylist()]
-    if kept is None:
-        return _series(items, None)
-    return _series(extension.arrow().array(items, arrow_type(kept.kind)), kept.kind)
+    return _series(
+        items if kind is None else extension.arrow().array(items, arrow_type(kind)), kind
+    )
 
 
 def _series(result: Any, kind: OutputType) -> Any:  # noqa: ANN401

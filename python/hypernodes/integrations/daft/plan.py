@@ -12,6 +12,7 @@ from hypernodes import _core, hints
 from hypernodes.integrations.daft import extension, frame
 from hypernodes.integrations.daft.node_options import Own
 from hypernodes.integrations.daft.options import Options
+from hypernodes.integrations.daft.steps import OutputType
 from hypernodes.node import Node
 
 if TYPE_CHECKING:
@@ -105,14 +106,14 @@ def describe(
     """
     steps = compiled.steps
     made = tuple(
-        _step(step, kinds, compiled.own(step))
-        for step, kinds in zip(steps, compiled.kinds, strict=True)
+        _step(step, kinds, compiled.own(index))
+        for index, (step, kinds) in enumerate(zip(steps, compiled.kinds, strict=True))
     )
     native = options.plain and not any(node[3] for step in steps for node in step.nodes)
     return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(shown))
 
 
-def _step(step: _core.DaftStep, kinds: list[frame.OutputType], own: Own | None) -> PlanStep:
+def _step(step: _core.DaftStep, kinds: list[OutputType], own: Own | None) -> PlanStep:
     nodes = step.nodes
     kind: Kind = "native" if step.function else "python-batch"
     if all(mapped for _, _, mapped, _ in nodes):
@@ -128,7 +129,7 @@ def _step(step: _core.DaftStep, kinds: list[frame.OutputType], own: Own | None) 
     )
 
 
-def _type_name(kind: frame.OutputType) -> str:
+def _type_name(kind: OutputType) -> str:
     return _OBJECTS if kind is None else str(frame.arrow_type(kind))
 
 

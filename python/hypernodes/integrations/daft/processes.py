@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, remote
-from hypernodes.integrations.daft import execution, extension
+from hypernodes.integrations.daft import execution, extension, runner
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
@@ -37,13 +36,20 @@ def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
         job.run_rows(0, job.rows)
         return
     daft = extension.load()
-    processes = _processes(options)
+    name = str(daft.get_or_infer_runner_type())
+    processes = options.most_at_once or runner.cores(name)
     rows = remote.RemoteJob(pipeline, job)
     parts = [rows.part(first, count) for first, count in _ranges(job, options, processes)]
     names = ("items", "first", "count")
     columns = map(list, zip(*parts, strict=True))
     source = daft.from_pydict(dict(zip(names, columns, strict=True)))
-    column = _column(daft, rows.shared, options, min(processes, len(parts)), pipeline.name)
+    most: int | None = min(processes, len(parts))
+    if name == "ray":
+        # A task runs on one machine: as many tasks as parts.
+        source = source.into_partitions(len(parts))
+        if not options.use_process and options.most_at_once is None:
+            most = None
+    column = _column(daft, rows.shared, options, most, pipeline.name)
     query = source.select(column.alias("done"))
     configured = execution.applied(options.config)
     with configured, contextlib.closing(query.iter_rows()) as results:
@@ -51,10 +57,6 @@ def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
             rows.add(result["done"])
             if rows.settled:
                 break
-
-
-def _processes(options: Options) -> int:
-    return options.most_at_once or len(os.sched_getaffinity(0))
 
 
 def _ranges(job: _core.RowJob, options: Options, processes: int) -> list[tuple[int, int]]:
@@ -68,8 +70,9 @@ def _ranges(job: _core.RowJob, options: Options, processes: int) -> list[tuple[i
 
 
 def _column(
-    daft: ModuleType, shared: remote.Shared, options: Options, processes: int, name: str | None
+    daft: ModuleType, shared: remote.Shared, options: Options, most: int | None, name: str | None
 ) -> Any:  # noqa: ANN401 (an expression of Daft's)
+    # With `most`, Daft starts as many processes for this query; without, Ray's workers run it.
     # A class of this function travels by value and imports us there, where our module may not be
     # on the path yet.
     class Rows:
@@ -78,8 +81,9 @@ def _column(
 
             sys.path.extend(place for place in path if place not in sys.path)
             from hypernodes import remote
+            from hypernodes.integrations.daft import attempts
 
-            self.run_rows = functools.partial(remote.run_rows, remote.Shared(token, data))
+            self.run_rows = functools.partial(attempts.run_rows, remote.Shared(token, data))
 
         def run(self, items: Any, first: Any, count: Any) -> list[bytes]:  # noqa: ANN401
             columns = (column.to_pylist() for column in (items, first, count))
@@ -89,8 +93,8 @@ def _column(
 
     made = daft.cls(
         Rows,
-        use_process=True,
-        max_concurrency=processes,
+        use_process=most is not None,
+        max_concurrency=most,
         cpus=options.cpus,
         gpus=options.gpus,
         name_override=name or "pipeline",

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""The steps of a DataFrame's plan as arguments of the functions that Daft calls.
+
+A step holds functions of the process that compiled it. On Daft's native runner it stays there; on
+Ray, what the plan was compiled from travels, and gives the same steps in the same order wherever it
+is compiled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import secrets
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from hypernodes import _core, _outputs, _places, _travel
+from hypernodes.exceptions import PlanError
+from hypernodes.hints import ColumnType
+from hypernodes.integrations.daft import node_options
+
+if TYPE_CHECKING:
+    from hypernodes.pipeline import Pipeline
+
+__all__ = ["Origin", "OutputType", "Promised", "Step", "TravellingStep"]
+
+# The column types of outputs of Python nodes, by name.
+Promised: TypeAlias = dict[str, ColumnType | None]
+# The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
+OutputType: TypeAlias = "_core.ArrowType | ColumnType | None"
+
+_steps: weakref.WeakValueDictionary[str, Step] = weakref.WeakValueDictionary()
+
+
+class Step:
+    """A step of this process. Daft pickles it to tell plans apart.
+
+    Attributes:
+        native: What runs.
+        own: The node that it is, if that has options of its own.
+        kinds: The types of its outputs.
+        turn: What a call of it holds.
+    """
+
+    def __init__(
+        self, native: _core.DaftStep, promised: Promised, own: Mapping[str, node_options.Own]
+    ) -> None:
+        """Keeps it; `own` has the nodes with options of their own, by output."""
+        self.native = native
+        self.own = None if native.function else own.get(native.nodes[0][1][0])
+        self.kinds = _kinds_of(native, promised)
+        at_once = None if self.own is None else self.own[1].max_concurrency
+        # Daft's own limit would take the step to processes, where its objects are not.
+        self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
+        self._key = secrets.token_hex(16)
+        _steps[self._key] = self
+
+    @property
+    def here(self) -> Step:
+        """The step in this process."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Stays here."""
+        return _find_step, (self._key, self.native.name)
+
+
+def _find_step(key: str, name: str) -> Step:
+    step = _steps.get(key)
+    if step is None:
+        raise PlanError(
+            f"The nodes {name} are Python objects of another process",
+            fix="collect the DataFrame where it was made, on Daft's native runner",
+        )
+    return step
+
+
+def _kinds_of(step: _core.DaftStep, promised: Promised) -> list[OutputType]:
+    kinds: list[OutputType] = []
+    for name, kind in zip(step.outputs, step.types, strict=True):
+        kinds.append(promised.get(name) if kind is None and not step.function else kind)
+    return kinds
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a plan was compiled from, pickled."""
+
+    token: str
+    data: bytes
+
+    @classmethod
+    def pack(
+        cls,
+        pipeline: Pipeline,
+        inputs: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: object,
+        columns: dict[str, Any],
+    ) -> Origin:
+        """Packs it.
+
+        Args:
+            pipeline: What runs.
+            inputs: Inputs that are the same for every row.
+            output_name: The outputs wanted; None for all.
+            cache: The cache; rows run uncached on machines that do not have its directory.
+            columns: The Arrow types of the columns that are inputs; None for Python objects.
+
+        Raises:
+            TypeError: Naming the node, input or cache that cannot travel.
+        """
+        parts = (pipeline, columns, inputs, output_name, cache, _places.place(cache))
+        data = _travel.dumps_job(parts, pipeline, {**inputs, "cache": cache})
+        return cls(secrets.token_hex(16), data)
+
+
+@dataclass(frozen=True)
+class TravellingStep:
+    """A step of the plan that `origin` gives."""
+
+    origin: Origin
+    index: int
+
+    @property
+    def here(self) -> Step:
+        """The step in this process."""
+        return _compiled(self.origin)[self.index]
+
+
+@functools.lru_cache(maxsize=4)
+def _compiled(origin: Origin) -> list[Step]:
+    try:
+        pipeline, columns, inputs, output_name, cache, place = _travel.loads(origin.data)
+    except Exception as error:
+        raise _travel.unopened("A worker process", error) from error
+    if _places.place(cache) != place:
+        cache = None
+    graph = pipeline._native(output_name, cached=cache is not None)
+    promised = _outputs.hinted_types(pipeline)
+    own = node_options.by_output(pipeline)
+    source = _core.daft_source_on(graph, columns, inputs, output_name, promised, list(own))
+    return [Step(step, promised, own) for step in _core.daft_compile(source, cache)]
