@@ -312,6 +312,14 @@ def spread_map(
 ) -> Any: ...
 def spread_executor(spread: Callable[[RowJob], None]) -> BatchExecutor: ...
 
+class EventRecorder:
+    """Keeps the events of a part."""
+
+    def __init__(self) -> None: ...
+    def take(self) -> list[tuple[Any, ...]]: ...
+
+def event_outcome(kind: int) -> int: ...
+
 class RemoteRows:
     """A job whose rows other processes run."""
 
@@ -337,10 +345,10 @@ class RemoteRows:
         count: int,
         outputs: list[list[Any]] | None,
         statistics: Statistics,
-        events: list[tuple[Any, ...]],
         failure: tuple[Any, ...] | None,
         collected: list[tuple[Any, ...]],
     ) -> None: ...
+    def tell(self, event: tuple[Any, ...]) -> None: ...
 
 def run_part(
     graph: Graph,
@@ -350,12 +358,11 @@ def run_part(
     count: int,
     output_name: Sequence[str],
     cache: Any,
-    listened: bool,
+    recorder: EventRecorder | None,
     collects: bool,
 ) -> tuple[
     list[list[Any]] | None,
     Statistics,
-    list[tuple[Any, ...]],
     tuple[Any, ...] | None,
     list[tuple[Any, ...]],
 ]: ...

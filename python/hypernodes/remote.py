@@ -3,8 +3,8 @@
 
 An engine makes a RemoteJob, has `run_rows` called with its parts in processes of its choice, and
 gives the job what they return. Nodes, bound inputs and inner pipelines go there; callbacks and
-engines stay here: events come back in order and are told when their part is done. A cache goes as
-its description, such as a DiskCache's path.
+engines stay here: events come back through a feed while rows run, those of a part in order. A cache
+goes as its description, such as a DiskCache's path.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _core, _places, _travel, _warnings
+from . import _feeds as feeds
+from ._part_events import Inbox, NotCarried, Outbox, Parcel
 from .exceptions import UncachedWarning
 from .pipeline_node import PipelineNode
 
@@ -34,29 +36,12 @@ class Shared:
     data: bytes
 
 
-@dataclass(frozen=True)
-class NotCarried:
-    """Stands in an event for a value that cannot be pickled."""
-
-    text: str
-
-    def __repr__(self) -> str:
-        """What the value looked like."""
-        return self.text
-
-
-@dataclass(frozen=True)
-class _Constant:
-    """Stands in an event for an input that all rows share: it is where it came from."""
-
-    name: str
-
-
 @dataclass
 class _Job:
     """How to run rows of a pipeline.
 
     Attributes:
+        sender: What sends events from there; None if nobody hears of them.
         places: Where the directories of the caches are, as `_places_of` tells.
         apart: The caches whose directories are not here, as text.
     """
@@ -67,7 +52,7 @@ class _Job:
     overridden: list[str]
     is_map: bool
     cache: Any
-    listened: bool
+    sender: feeds.Sender | None
     collects: bool
     places: list[_places.Place | None]
     apart: str = ""
@@ -75,20 +60,19 @@ class _Job:
 
 @dataclass(frozen=True)
 class _Done:
-    """What became of a part: the arguments of `_core.RemoteRows.add`, but for exceptions.
+    """What became of a part: the arguments of `_core.RemoteRows.add`, and its last events.
 
-    Each of those is once in `errors`; where it belongs there is its place. `apart` is the machine
-    and its caches, if their directories are not there.
+    Instead of exceptions it has their places among those of the events. `apart` is the machine and
+    its caches, if their directories are not there.
     """
 
     first: int
     count: int
     outputs: list[list[Any]] | None
     statistics: _core.Statistics
-    events: list[tuple[Any, ...]]
     failure: tuple[Any, ...] | None
     collected: list[tuple[Any, ...]]
-    errors: list[_travel.Raised]
+    parcel: Parcel
     apart: tuple[str, str] | None
 
 
@@ -108,12 +92,22 @@ def _places_of(cache: Any, pipeline: Pipeline) -> list[_places.Place | None]:  #
 class RemoteJob:
     """A job whose rows other processes run. Threads: used by one at a time.
 
+    Callbacks are told in the thread that adds a result, or in the feed's. As a context manager it
+    closes its feed.
+
     Attributes:
         shared: What every call of `run_rows` gets.
     """
 
-    def __init__(self, pipeline: Pipeline, job: _core.RowJob) -> None:
+    def __init__(
+        self, pipeline: Pipeline, job: _core.RowJob, feed: Callable[[], feeds.Feed] = feeds.Local
+    ) -> None:
         """Packs what all parts need.
+
+        Args:
+            pipeline: What runs.
+            job: The rows.
+            feed: How events come while rows run, if anybody hears of them.
 
         Raises:
             TypeError: Naming the node, input or cache that cannot travel.
@@ -121,23 +115,36 @@ class RemoteJob:
         self._rows = _core.RemoteRows(job)
         self._pending: set[int] = set()
         self._failed: int | None = None
-        self._constants = self._rows.constants
+        constants = self._rows.constants
+        self._inbox = Inbox(constants, self._rows.tell)
+        self._feed = feed() if self._rows.listened else None
         packed = _Job(
             pipeline,
-            self._constants,
+            constants,
             self._rows.output_names,
             self._rows.overridden,
             self._rows.is_map,
             self._rows.cache,
-            self._rows.listened,
+            None if self._feed is None else self._feed.sender,
             self._rows.collects,
             _places_of(self._rows.cache, pipeline),
         )
         self._told_apart = False
         self.shared = Shared(
             secrets.token_hex(16),
-            _travel.dumps_job(packed, pipeline, {**self._constants, "cache": packed.cache}),
+            _travel.dumps_job(packed, pipeline, {**constants, "cache": packed.cache}),
         )
+        if self._feed is not None:
+            self._feed.open(self._inbox.hear)
+
+    def __enter__(self) -> RemoteJob:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the feed."""
+        if self._feed is not None:
+            self._feed.close()
 
     def part(self, first: int, count: int) -> tuple[bytes, int, int]:
         """The other arguments of `run_rows` for rows [first, first + count).
@@ -147,6 +154,7 @@ class RemoteJob:
         """
         items = self._rows.items(first, count)
         self._pending.add(first)
+        self._inbox.expect(first)
         try:
             return _travel.dumps(items), first, count
         except Exception as error:
@@ -158,10 +166,11 @@ class RemoteJob:
             raise
 
     def add(self, result: bytes) -> None:
-        """Takes what `run_rows` returned, tells its events and keeps its outputs.
+        """Takes what `run_rows` returned, tells its last events and keeps its outputs.
 
         Raises:
             HyperNodesError: If the rows could not be run there, or their outputs not come back.
+            BaseException: What a callback raised.
         """
         try:
             done = _travel.loads(result)
@@ -179,35 +188,19 @@ class RemoteJob:
                 " machine alone to keep all results",
                 UncachedWarning,
             )
-        errors = [error.unpack() for error in done.errors]
-        events = [_changed(event, self._arrived, errors.__getitem__) for event in done.events]
+        errors = self._inbox.finish(done.first, done.parcel)
         failure = done.failure
         if failure is not None:
             failure = (errors[failure[0]], *failure[1:])
             self._failed = done.first if self._failed is None else min(self._failed, done.first)
         collected = [(errors[place], *others) for place, *others in done.collected]
-        parts = (done.first, done.count, done.outputs, done.statistics, events, failure)
-        self._rows.add(*parts, collected)
-
-    def _arrived(self, value: Any) -> Any:  # noqa: ANN401
-        return self._constants[value.name] if isinstance(value, _Constant) else value
+        parts = (done.first, done.count, done.outputs, done.statistics)
+        self._rows.add(*parts, failure, collected)
 
     @property
     def settled(self) -> bool:
         """Whether a row has failed, and no part of earlier rows is still to come."""
         return self._failed is not None and all(first > self._failed for first in self._pending)
-
-
-def _changed(
-    event: tuple[Any, ...],
-    value: Callable[[Any], Any],
-    error: Callable[[Any], Any] = lambda place: place,
-) -> tuple[Any, ...]:
-    """The event with `value` of each of its values and `error` of its exception."""
-    *others, values, names, raised = event
-    if values is not None:
-        values = [(place, value(each)) for place, each in values]
-    return (*others, values, names, None if raised is None else error(raised))
 
 
 # There -------------------------------------------------------------------------------------------
@@ -231,21 +224,25 @@ def run_rows(shared: Shared, items: bytes, first: int, count: int) -> bytes:
         graph = job.pipeline._native(job.output_names, job.overridden, cached=job.cache is not None)
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(_travel.unopened("A worker process", error)))
+    outbox = Outbox(first, job.constants, job.sender is not None)
     try:
-        outputs, statistics, events, failure, collected = _core.run_part(
-            graph,
-            job.constants,
-            mapped if job.is_map else None,
-            first,
-            count,
-            job.output_names,
-            job.cache,
-            job.listened,
-            job.collects,
-        )
+        with feeds.sending(outbox.send, job.sender):
+            outputs, statistics, failure, collected = _core.run_part(
+                graph,
+                job.constants,
+                mapped if job.is_map else None,
+                first,
+                count,
+                job.output_names,
+                job.cache,
+                outbox.recorder,
+                job.collects,
+            )
+        failure = None if failure is None else (outbox.place(failure[0]), *failure[1:])
+        collected = [(outbox.place(each[0]), *each[1:]) for each in collected]
         apart = (socket.gethostname(), job.apart) if job.apart else None
-        parts = (first, count, outputs, statistics, events, failure, collected)
-        return _packed(job, _Done(*parts, [], apart))
+        parts = (first, count, outputs, statistics, failure, collected, outbox.close())
+        return _packed(job, _Done(*parts, apart))
     except Exception as error:
         return _travel.dumps(_travel.Raised.pack(error))
 
@@ -287,31 +284,11 @@ def _leave_apart(job: _Job) -> str:
 
 
 def _packed(job: _Job, done: _Done) -> bytes:
-    places: dict[int, int] = {}
-    errors: list[_travel.Raised] = []
-
-    def place(error: BaseException) -> int:
-        if id(error) not in places:
-            places[id(error)] = len(errors)
-            errors.append(_travel.Raised.pack(error))
-        return places[id(error)]
-
-    names = {id(value): name for name, value in job.constants.items()}
-
-    def leave_constant(value: Any) -> Any:  # noqa: ANN401
-        name = names.get(id(value))
-        return value if name is None else _Constant(name)
-
-    events = [_changed(event, leave_constant, place) for event in done.events]
-    failure = None if done.failure is None else (place(done.failure[0]), *done.failure[1:])
-    collected: list[tuple[Any, ...]] = [(place(each[0]), *each[1:]) for each in done.collected]
-    parts = (done.first, done.count, done.outputs, done.statistics)
     try:
-        return _travel.dumps(_Done(*parts, events, failure, collected, errors, done.apart))
+        return _travel.dumps(done)
     except Exception as error:
         _check_outputs(job, done, error)
-        carried = [_changed(event, _carried) for event in events]
-        return _travel.dumps(_Done(*parts, carried, failure, collected, errors, done.apart))
+        raise
 
 
 def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:
@@ -321,7 +298,3 @@ def _check_outputs(job: _Job, done: _Done, error: Exception) -> None:
             if reason is not None:
                 where = f", row {row}," if job.is_map else ""
                 raise _travel.refusal(f"Output '{name}'{where}", reason) from error
-
-
-def _carried(value: Any) -> Any:  # noqa: ANN401
-    return value if _travel.reason_to_stay(value) is None else NotCarried(repr(value))

@@ -68,26 +68,7 @@ nb::object names_of(const Event& event) {
   return names;
 }
 
-bool listens(const NestedPipeline& nested) {
-  if (!nested.callbacks.empty()) return true;
-  const auto& steps = nested.graph->steps();
-  return std::any_of(nested.selection.steps.begin(), nested.selection.steps.end(), [&](int index) {
-    const auto& inner = steps[static_cast<std::size_t>(index)].node.definition().nested;
-    return inner != nullptr && listens(*inner);
-  });
-}
-
 }  // namespace
-
-bool has_listeners(const RowJob& job) {
-  const Callbacks* const callbacks = job.frame().callbacks;
-  if (callbacks != nullptr && !callbacks->empty()) return true;
-  return std::any_of(job.selection().steps.begin(), job.selection().steps.end(), [&](int index) {
-    const Graph::Step& step = job.graph()->steps()[static_cast<std::size_t>(index)];
-    const auto& nested = step.node.definition().nested;
-    return nested != nullptr && listens(*nested);
-  });
-}
 
 Recorder::Recorder() : events_(object_value(nb::list().ptr())) {}
 
@@ -95,13 +76,16 @@ void Recorder::on_event(const Event& event) {
   const Locked lock;
   const nb::object key = event.key == nullptr ? nb::none() : nb::object(str_of(event.key->hex()));
   const nb::object error = event.error == nullptr ? nb::none() : exception_object(event.error);
-  nb::list list = nb::borrow<nb::list>(to_python(events_));
-  list.append(nb::make_tuple(static_cast<int>(event.kind), path_of(event.scope), node_place(event),
-                             event.row, event.total, event.seconds, key, values_of(event),
-                             names_of(event), error));
+  const nb::tuple recorded = nb::make_tuple(
+      static_cast<int>(event.kind), path_of(event.scope), node_place(event), event.row, event.total,
+      event.seconds, key, values_of(event), names_of(event), error);
+  // Nothing between these may let another thread take the list.
+  check(PyList_Append(to_python(events_).ptr(), recorded.ptr()));
 }
 
-nb::object Recorder::events() const { return to_python(events_); }
+nb::object Recorder::take() {
+  return to_python(std::exchange(events_, object_value(nb::list().ptr())));
+}
 
 const Replay::Place& Replay::place(nb::handle path) {
   std::vector<std::int64_t> steps;

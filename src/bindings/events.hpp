@@ -12,17 +12,15 @@
 /// Events that travel: recorded as plain tuples where rows run, told to the callbacks elsewhere.
 namespace hypernodes::python {
 
-/// Whether anybody hears of what happens in a job, or in a pipeline inside it.
-bool has_listeners(const RowJob& job);
-
 /// Keeps each event as a tuple that pickles, if its values and exception do. Pipelines and nodes
-/// are told by their places in the graph, which the reader has, too. Threads: as any callback.
+/// are told by their places in the graph, which the reader has, too. Threads: as any callback;
+/// another may take meanwhile.
 class Recorder final : public Callback {
  public:
   Recorder();
   void on_event(const Event& event) override;
-  /// A list of the tuples. REQUIRES: the lock.
-  nb::object events() const;
+  /// A list of the tuples since the last call. REQUIRES: the lock.
+  nb::object take();
 
  private:
   Value events_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bindings/caches.hpp"
+#include "bindings/callbacks.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/events.hpp"
 #include "bindings/inputs.hpp"
@@ -100,7 +101,10 @@ Failure arrived(nb::handle failure, const Unnamed& unnamed) {
 class RemoteRows {
  public:
   explicit RemoteRows(std::shared_ptr<RowJob> job)
-      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()) {
+      : job_(std::move(job)),
+        replay_(job_),
+        unnamed_(*job_->graph()),
+        run_(CurrentRun::state()) {
     if (dynamic_cast<MemoryCache*>(job_->frame().cache) == nullptr) return;
     job_->context().warn(
         "MemoryCache keeps results in the process that computes them: those of other processes are "
@@ -108,7 +112,7 @@ class RemoteRows {
   }
 
   bool is_map() const { return job_->frame().map; }
-  bool listened() const { return has_listeners(*job_); }
+  bool listened() const { return job_->listened(); }
   bool collects() const { return job_->frame().collects; }
   nb::object cache() const { return cache_object(job_->frame().cache); }
   const std::vector<std::string>& overridden() const { return job_->graph()->overridden_outputs(); }
@@ -142,12 +146,18 @@ class RemoteRows {
     return lists;
   }
 
+  /// Tells the job's callbacks what a Recorder took where a part runs. From any thread, one at a
+  /// time.
+  void tell(nb::handle event) {
+    const CurrentRun current(run_);
+    replay_.tell(event);
+  }
+
   /// Takes what run_part returned for rows [first, first + count).
   void add(std::int64_t first, std::int64_t count, nb::handle outputs, const Statistics& statistics,
-           nb::handle events, nb::handle failure, nb::handle collected) {
+           nb::handle failure, nb::handle collected) {
     job_->context().add(Unnamed::renamed(
         statistics, [this](const std::string& name) { return unnamed_.arriving(name); }));
-    for (const nb::handle event : events) replay_.tell(event);
     for (const nb::handle each : collected) {
       Failure row = arrived(each, unnamed_);
       job_->context().add(RowFailure{row.row, row.node, row.around, row.error});
@@ -185,6 +195,7 @@ class RemoteRows {
   std::shared_ptr<RowJob> job_;
   Replay replay_;
   Unnamed unnamed_;
+  std::shared_ptr<RunState> run_;  ///< Of the thread that began the job.
 };
 
 nb::list lists_of(RowJob& job) {
@@ -198,11 +209,11 @@ nb::list lists_of(RowJob& job) {
 }
 
 /// Runs part of a job where it was carried to. `items` is None for a run. Returns the arguments of
-/// RemoteRows.add: outputs (None on failure), statistics, events, failure (or None), and those that
-/// were collected.
+/// RemoteRows.add: outputs (None on failure), statistics, failure (or None), and those that were
+/// collected. What happens goes to the recorder, unless that is null.
 nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle items,
                    std::int64_t first, std::int64_t count, nb::handle output_name, nb::handle cache,
-                   bool listened, bool collects) {
+                   std::shared_ptr<Recorder> recorder, bool collects) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   MapInputs given;
   for (const Plan::Root& root : plan->roots) {
@@ -217,16 +228,14 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
     given.plan.inputs.push_back({count, 1});
   }
   given.plan.rows = count;
-  const auto recorder = listened ? std::make_shared<Recorder>() : nullptr;
-  const auto context =
-      std::make_shared<RunContext>(cache_of(cache), listened ? Callbacks{recorder} : Callbacks());
+  const auto context = std::make_shared<RunContext>(
+      cache_of(cache), recorder == nullptr ? Callbacks() : Callbacks{recorder});
   if (collects) context->collect_failures();
   const auto job = std::make_shared<RowJob>(
       graph.graph(), plan->selection, to_graph_inputs(std::move(given)), context,
       make_frame(*graph.graph(), plan->selection, *context, !items.is_none()), Enter(), first);
   run_rows(*job, 0, count);
   context->flush();
-  const nb::object events = listened ? recorder->events() : nb::object(nb::list());
   const Unnamed unnamed(*graph.graph());
   const nb::object statistics = nb::cast(Unnamed::renamed(
       context->statistics(), [&](const std::string& name) { return unnamed.leaving(name); }));
@@ -235,15 +244,32 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
     collected.append(travelling({failed.error, failed.node, failed.row, failed.around}, unnamed));
   }
   if (job->failure()) {
-    return nb::make_tuple(nb::none(), statistics, events, travelling(*job->failure(), unnamed),
-                          collected);
+    return nb::make_tuple(nb::none(), statistics, travelling(*job->failure(), unnamed), collected);
   }
-  return nb::make_tuple(lists_of(*job), statistics, events, nb::none(), collected);
+  return nb::make_tuple(lists_of(*job), statistics, nb::none(), collected);
+}
+
+/// The same for all events that end what another began.
+int outcome_of(int kind) {
+  switch (static_cast<EventKind>(kind)) {
+    case EventKind::kNodeCached:
+    case EventKind::kError:
+      return static_cast<int>(EventKind::kNodeEnd);
+    case EventKind::kMapItemCached:
+      return static_cast<int>(EventKind::kMapItemEnd);
+    default:
+      return kind;
+  }
 }
 
 }  // namespace
 
 void bind_remote(nb::module_& module) {
+  nb::class_<Recorder>(module, "EventRecorder")
+      .def(nb::init<>())
+      .def("take", &Recorder::take, "The events since the last call, as tuples.");
+  module.def("event_outcome", outcome_of, nb::arg("kind"),
+             "A recorded event's kind; one kind for all that end the same.");
   nb::class_<RemoteRows>(module, "RemoteRows")
       .def(nb::init<std::shared_ptr<RowJob>>(), nb::arg("job"))
       .def_prop_ro("is_map", &RemoteRows::is_map)
@@ -255,11 +281,11 @@ void bind_remote(nb::module_& module) {
       .def_prop_ro("constants", &RemoteRows::constants)
       .def("items", &RemoteRows::items, nb::arg("first"), nb::arg("count"))
       .def("add", &RemoteRows::add, nb::arg("first"), nb::arg("count"), nb::arg("outputs").none(),
-           nb::arg("statistics"), nb::arg("events"), nb::arg("failure").none(),
-           nb::arg("collected"));
+           nb::arg("statistics"), nb::arg("failure").none(), nb::arg("collected"))
+      .def("tell", &RemoteRows::tell, nb::arg("event"));
   module.def("run_part", run_part, nb::arg("graph"), nb::arg("constants"), nb::arg("items").none(),
              nb::arg("first"), nb::arg("count"), nb::arg("output_name").none(),
-             nb::arg("cache").none(), nb::arg("listened"), nb::arg("collects"));
+             nb::arg("cache").none(), nb::arg("recorder").none(), nb::arg("collects"));
 }
 
 }  // namespace hypernodes::python

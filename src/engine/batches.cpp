@@ -41,16 +41,6 @@ class LookUpBlocks {
   std::int64_t rows_ = kFirstRows;
 };
 
-/// Whether this pipeline, or one inside it, has callbacks of its own.
-bool has_callbacks(const NestedPipeline& nested) {
-  if (!nested.callbacks.empty()) return true;
-  return std::any_of(nested.selection.steps.begin(), nested.selection.steps.end(), [&](int index) {
-    const auto& inner =
-        nested.graph->steps()[static_cast<std::size_t>(index)].node.definition().nested;
-    return inner != nullptr && has_callbacks(*inner);
-  });
-}
-
 /// Whether a node wants all rows of a map of this pipeline in one call. One in a pipeline that is
 /// itself mapped over lists gets the items of those.
 bool wants_whole_batch(const Graph& graph, const Selection& selection) {
@@ -97,15 +87,21 @@ Columns join(const Graph& graph, const Selection& selection, const std::vector<P
   return joined;
 }
 
+bool has_listeners(const Graph& graph, const Selection& selection, const Callbacks& callbacks) {
+  if (!callbacks.empty()) return true;
+  return std::any_of(selection.steps.begin(), selection.steps.end(), [&](int index) {
+    const auto& nested = graph.steps()[static_cast<std::size_t>(index)].node.definition().nested;
+    return nested != nullptr && has_listeners(*nested->graph, nested->selection, nested->callbacks);
+  });
+}
+
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
   if (wants_whole_batch(graph, selection)) return Order::kNodes;
-  bool visible = !context.callbacks().empty();
-  for (const int index : selection.steps) {
-    const Node::Definition& definition =
-        graph.steps()[static_cast<std::size_t>(index)].node.definition();
-    visible |= definition.foreign;
-    visible |= definition.nested != nullptr && has_callbacks(*definition.nested);
-  }
+  const bool foreign =
+      std::any_of(selection.steps.begin(), selection.steps.end(), [&](int index) {
+        return graph.steps()[static_cast<std::size_t>(index)].node.definition().foreign;
+      });
+  const bool visible = foreign || has_listeners(graph, selection, context.callbacks());
   return visible ? Order::kRows : Order::kNodes;
 }
 

@@ -32,6 +32,9 @@ Columns join(const Graph& graph, const Selection& selection, const std::vector<P
 /// Gives a batch its rows of `inputs`, from `batch.first_row` on.
 void set_inputs(Batch& batch, const GraphInputs& inputs);
 
+/// Whether anybody hears of what happens in a pipeline with these callbacks, or in one inside it.
+bool has_listeners(const Graph& graph, const Selection& selection, const Callbacks& callbacks);
+
 /// In which order the sequential engine works. Python nodes and callbacks can tell: row by row.
 /// C++ nodes cannot, and go faster node by node; so go nodes that want whole batches.
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context);

@@ -38,6 +38,13 @@ bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   });
 }
 
+/// A map goes fastest node by node, but then a node's events are told after the block; nodes that
+/// wait for other than each other do so in one block.
+Order order_of(const Graph& graph, bool map, bool listened) {
+  if (!map) return Order::kRows;
+  return listened && !graph.waits() && !graph.has_whole_batch() ? Order::kRows : Order::kNodes;
+}
+
 }  // namespace
 
 RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInputs inputs,
@@ -52,6 +59,9 @@ RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInp
       first_row_(first_row),
       frame_(std::move(frame)),
       engaged_(detail::Engaged::now()),
+      listened_(has_listeners(*graph_, selection_,
+                              frame_.callbacks == nullptr ? Callbacks() : *frame_.callbacks)),
+      order_(order_of(*graph_, frame_.map, listened_)),
       limit_(rows_) {
   foreign_ = is_foreign(*graph_, selection_.steps);
   for (const auto& input : inputs_.constants)
@@ -111,8 +121,7 @@ void RowJob::run_block(std::int64_t first, std::int64_t count) {
   batch.first_row = first;
   set_inputs(batch, inputs_);
   batch.first_row += first_row_;  // as events and failures count
-  const Order order = frame_.map ? Order::kNodes : Order::kRows;
-  std::optional<Failure> failure = execute_batch(batch, frame_, *context_, order);
+  std::optional<Failure> failure = execute_batch(batch, frame_, *context_, order_);
   Piece piece{first, {}};
   for (const int slot : selection_.outputs) {
     if (failure) break;

@@ -47,6 +47,8 @@ class RowJob {
   RunContext& context() const { return *context_; }
   /// Whether a node or a value can only be opened with Python: its lock is needed then.
   bool foreign() const { return foreign_; }
+  /// Whether anybody hears of what happens in it, or in a pipeline inside it.
+  bool listened() const { return listened_; }
   /// Whether some node wants all rows in one call: each part is one.
   bool whole_batch() const { return graph_->has_whole_batch(); }
   /// The names of the nodes, for people.
@@ -89,6 +91,8 @@ class RowJob {
   const std::int64_t first_row_;
   const Frame frame_;
   const bool engaged_;  ///< Whoever waits for the job is, so its threads must be, too.
+  const bool listened_;
+  const Order order_;
   bool foreign_ = false;
 
   std::mutex mutex_;

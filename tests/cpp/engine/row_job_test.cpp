@@ -293,7 +293,7 @@ TEST(RowJobTest, PartOfAMapHasTheMapsRowNumbers) {
   job->run_rows(0, 5);
   ASSERT_TRUE(job->failure());
   EXPECT_EQ(job->failure()->row, 100);
-  EXPECT_EQ(items->rows, (std::vector<std::int64_t>{98, 99, 100, 101, 102}));
+  EXPECT_EQ(items->rows, (std::vector<std::int64_t>{98, 99, 100}));
 }
 
 TEST(RowJobTest, RowsRunElsewhereAreTakenInTheirOrder) {

@@ -15,7 +15,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, remote
-from hypernodes.integrations.daft import execution, extension, runner
+from hypernodes import _feeds as feeds
+from hypernodes.integrations.daft import execution, extension, ray_feed, runner
 from hypernodes.integrations.daft.options import Options
 
 if TYPE_CHECKING:
@@ -37,8 +38,20 @@ def _run_job(pipeline: Pipeline, options: Options, job: _core.RowJob) -> None:
         return
     daft = extension.load()
     name = str(daft.get_or_infer_runner_type())
+    feed = ray_feed.RayFeed if name == "ray" else feeds.Local
+    with remote.RemoteJob(pipeline, job, feed) as rows:
+        _run_rows(daft, name, rows, job, pipeline, options)
+
+
+def _run_rows(
+    daft: ModuleType,
+    name: str,
+    rows: remote.RemoteJob,
+    job: _core.RowJob,
+    pipeline: Pipeline,
+    options: Options,
+) -> None:
     processes = options.most_at_once or runner.cores(name)
-    rows = remote.RemoteJob(pipeline, job)
     parts = [rows.part(first, count) for first, count in _ranges(job, options, processes)]
     names = ("items", "first", "count")
     columns = map(list, zip(*parts, strict=True))

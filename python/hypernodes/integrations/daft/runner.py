@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hypernodes.exceptions import DependencyMissingError, PlanError
 from hypernodes.integrations.daft import extension
 
-__all__ = ["Name", "check", "choose", "cores", "ray"]
+__all__ = ["Name", "check", "choose", "cluster", "cores", "ray"]
 
 Name = Literal["native", "ray"]
 _WHERE = "DaftEngine(runner=..., address=...)"
@@ -110,11 +110,15 @@ def ray() -> Any:  # noqa: ANN401 (an optional package)
         ) from error
 
 
+def cluster() -> Any:  # noqa: ANN401 (an optional package)
+    """The package, connected: Daft does that when its first query begins."""
+    if not ray().is_initialized():
+        extension.load().set_runner_ray(noop_if_initialized=True)
+    return ray()
+
+
 def cores(name: str) -> int:
     """How many processors this runner has."""
     if name == "ray":
-        # Daft connects when the first query begins, and this is before.
-        if not ray().is_initialized():
-            extension.load().set_runner_ray(noop_if_initialized=True)
-        return max(1, int(ray().cluster_resources().get("CPU", 1)))
+        return max(1, int(cluster().cluster_resources().get("CPU", 1)))
     return len(os.sched_getaffinity(0))

@@ -129,18 +129,18 @@ class DaskEngine(NativeEngine):
         client = _client() if self.scheduler == "distributed" else None
         # A cluster may still be on its way.
         workers = self._workers() if client is None else sum(client.nthreads().values()) or 1
-        rows = remote.RemoteJob(pipeline, job)
         run = dask.delayed(remote.run_rows, pure=False, traverse=False)
-        shared = dask.delayed(rows.shared, pure=False, traverse=False)
         names = _names(job.rows)
-        tasks = {
-            names(first): run(shared, *rows.part(first, count), dask_key_name=names(first))
-            for first, count in self._ranges(job, workers)
-        }
-        if client is None:
-            _compute_in_processes(dask, tasks, rows, workers)
-        else:
-            _compute_on_cluster(client, tasks, rows)
+        with remote.RemoteJob(pipeline, job) as rows:
+            shared = dask.delayed(rows.shared, pure=False, traverse=False)
+            tasks = {
+                names(first): run(shared, *rows.part(first, count), dask_key_name=names(first))
+                for first, count in self._ranges(job, workers)
+            }
+            if client is None:
+                _compute_in_processes(dask, tasks, rows, workers)
+            else:
+                _compute_on_cluster(client, tasks, rows)
 
     def _workers(self) -> int:
         if self.num_workers is not None:

@@ -147,6 +147,21 @@ def events() -> None:
     assert heard[2] == heard[0], heard
 
 
+def live() -> None:
+    """A callback here hears of a node while it runs there."""
+    signal = HERE / "signal"
+
+    class Signals(PipelineCallback):
+        def on_node_start(self, node_id, inputs, ctx):
+            signal.touch()
+
+    for engine in ENGINES:
+        signal.unlink(missing_ok=True)
+        pipeline = Pipeline([ray_nodes.wait_for], engine, callbacks=[Signals()])
+        seen = pipeline.map({"x": [1, 2], "path": str(signal)}, "x", outputs="columns")["seen"]
+        assert seen == [True, True], seen
+
+
 def failure() -> None:
     """The exception is that of the lowest row, with its row and node."""
     for engine in ENGINES:
@@ -193,7 +208,9 @@ def _lose(engine: DaftEngine, lose: Callable[[int], None]) -> None:
     """Has `lose` act in the midst of a map; the map or another one finishes what is missing."""
     rows, parts = 160, 8
     store = DiskCache(HERE / "cache")
-    pipeline = Pipeline([ray_nodes.square_slowly], engine, cache=store).bind(log=LOG)
+    heard = Events()
+    pipeline = Pipeline([ray_nodes.square_slowly], engine, cache=store, callbacks=[heard])
+    pipeline = pipeline.bind(log=LOG)
 
     def act() -> None:
         while len(calls()) < rows // 2:
@@ -207,6 +224,12 @@ def _lose(engine: DaftEngine, lose: Callable[[int], None]) -> None:
     actor.join()
     # Each of two workers had a part under way, and Daft may have handed the next one over.
     assert len(calls()) <= rows + 4 * rows // parts, len(calls())
+    # A row that was begun, lost and found in the cache is told as such.
+    told = heard.counts
+    name = "square_slowly"
+    assert told["end", name] + told["cached", name] == rows, told
+    assert rows - told["cached", name] <= told["start", name] <= rows, told
+    assert all(told["item end", row] == 1 for row in range(rows)), told
     before = len(calls())
     assert pipeline.map({"x": range(rows)}, "x", outputs="columns") == expected
     assert len(calls()) == before

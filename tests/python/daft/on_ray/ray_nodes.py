@@ -47,3 +47,12 @@ def twice(x: int) -> int:
 
 def boxed(x: int) -> tuple[Any, int]:
     return {x}, x
+
+
+@node(output_name="seen")
+def wait_for(x: int, path: str) -> bool:
+    """Whether the file appears within a minute."""
+    deadline = time.monotonic() + 60
+    while not Path(path).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return Path(path).exists()
