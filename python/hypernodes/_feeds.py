@@ -55,8 +55,8 @@ def sending(
     done = threading.Event()
 
     def keep_sending() -> None:
-        with contextlib.suppress(Exception):  # of any class: Ray's, say
-            while not done.wait(_SECONDS):
+        while not done.wait(_SECONDS):
+            with contextlib.suppress(Exception):  # of any class: Ray's, say
                 if sender.ready():
                     flush(sender.send)
 
@@ -135,4 +135,8 @@ class LocalSender:
         with self._lock:
             if self._connection is None:
                 self._connection = Client(self._address, authkey=self._key)
-            self._connection.send_bytes(message)
+            try:
+                self._connection.send_bytes(message)
+            except OSError:
+                self._connection = None
+                raise
