@@ -222,9 +222,9 @@ def mapped(pipeline: Pipeline, rows: list[dict[str, Any]], **options: Any) -> An
 
 
 def check(
-    seed: int, folder: Any, engines: list[Any], thorough: bool = False, frames: bool = True
+    seed: int, folder: Any, engines: list[Any], thorough: bool = False, on_ray: bool = False
 ) -> None:
-    """One pipeline on every engine; thorough: with every cache."""
+    """One pipeline on every engine, and as DataFrames; thorough: with every cache."""
     rng = random.Random(seed)
     pipeline = random_pipeline(rng)
     roots = [name for name in ("n_x", "n_k") if name in pipeline.graph.root_args]
@@ -236,12 +236,12 @@ def check(
         expected.check(lambda: mapped(pipeline, rows))
         first.check(lambda: [pipeline.run(rows[0])])
         # A MemoryCache keeps what its own process computes.
-        elsewhere = not frames or getattr(engine, "default_daft_config", None) is not None
+        elsewhere = on_ray or getattr(engine, "default_daft_config", None) is not None
         if not elsewhere and (thorough or seed % 2):
             check_cached(pipeline, MemoryCache(), expected)
         if elsewhere or thorough or not seed % 2:
             check_cached(pipeline, DiskCache(folder / f"{seed}-{i}"), expected)
-    if frames and importlib.util.find_spec("daft"):
+    if importlib.util.find_spec("daft"):
         check_frames(pipeline, expected)
 
 
@@ -335,7 +335,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 daft.set_runner_ray(noop_if_initialized=True)
 import test_differential
 from hypernodes import DaftEngine
-for seed in range(5):
-    test_differential.check(seed, pathlib.Path({str(tmp_path)!r}), [DaftEngine()], frames=False)
+for seed in range(10):
+    test_differential.check(seed, pathlib.Path({str(tmp_path)!r}), [DaftEngine()], on_ray=True)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
