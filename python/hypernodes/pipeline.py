@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ._description import PipelineDescription
     from .cache import Cache
     from .callbacks import PipelineCallback
-    from .outcomes import Failure
+    from .outcomes import Collected, Failure
     from .protocols import Engine, Table
     from .viz import GraphvizTheme
 
@@ -276,6 +276,18 @@ class Pipeline:
         merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
+    @overload
+    def map(
+        self,
+        inputs: Mapping[str, Any] | Table | None = None,
+        map_over: str | Sequence[str] | None = None,
+        map_mode: str = "zip",
+        output_name: str | Sequence[str] | None = None,
+        engine: Engine | None = None,
+        *,
+        on_error: Literal["collect"],
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Collected: ...
     @overload
     def map(
         self,

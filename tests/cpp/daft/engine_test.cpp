@@ -79,6 +79,38 @@ TEST_F(DaftEngineTest, FailureNamesNodeAndRow) {
   }
 }
 
+/// Tells whether two threads ever call one object at once.
+class Adder {
+ public:
+  Adder(std::atomic<int>* made, std::atomic<int>* shared) : shared_(shared) { ++*made; }
+  std::int64_t operator()(std::int64_t x) {
+    if (busy_.exchange(true)) ++*shared_;
+    for (volatile int i = 0; i < 100; ++i) {
+    }
+    busy_ = false;
+    return x + 10;
+  }
+
+ private:
+  std::atomic<int>* shared_;
+  std::atomic<bool> busy_ = false;
+};
+
+TEST_F(DaftEngineTest, StatefulNodeHasAnObjectForEachThreadAtMost) {
+  std::atomic<int> made = 0;
+  std::atomic<int> shared = 0;
+  const std::int64_t rows = 200'000;
+  const auto pipeline =
+      Pipeline{stateful_node("y", {"x"}, [&] { return Adder(&made, &shared); })}.with_engine(
+          DaftEngine{});
+  const Columns outputs = pipeline.map({{"x", range(rows)}}, over("x"));
+  for (std::int64_t row = 0; row < rows; ++row) ASSERT_EQ(outputs["y"].int64s()[row], row + 10);
+  EXPECT_EQ(shared, 0);
+  EXPECT_GE(made, 1);
+  // Daft has a thread for each core, and the caller's may help.
+  EXPECT_LE(made, static_cast<int>(std::thread::hardware_concurrency()) + 1);
+}
+
 TEST_F(DaftEngineTest, SharesItsCacheWithTheSequentialEngine) {
   const testing::TemporaryDirectory directory;
   const Pipeline pipeline = chain().with_cache(DiskCache{directory.path()});

@@ -97,6 +97,7 @@ if statistics is not None:
     assert_type(statistics.failures, Failures)
 
 collected: Collected = pipeline.map({"x": [1]}, "x", on_error="collect")
+assert_type(pipeline.map({"x": [1]}, "x", on_error="collect", outputs="columns"), Collected)
 for failure in collected.failures:
     where: tuple[int, str, str | None] = (failure.row, failure.node, failure.inputs_digest)
     assert_type(pipeline.replay(failure), dict[str, Any])
