@@ -302,6 +302,35 @@ TEST_F(BoundedCacheTest, GcDropsWhatIsBeyondTheBound) {
   EXPECT_LE(cache.statistics().bytes, kMiB);
 }
 
+TEST_F(BoundedCacheTest, OfABatchOnlyAsManyAsMustAreDropped) {
+  {
+    DiskCache unbounded{directory_};
+    put(unbounded, range(0, 100), 8000);  // one entry of the journal
+    put(unbounded, range(100, 120), 8000);
+  }
+  DiskCache cache = open(kMiB);
+  cache.gc();
+  EXPECT_EQ(found(cache, range(100, 120)).size(), 20U);
+  EXPECT_GT(cache.size(), 70U);
+  EXPECT_LE(cache.statistics().bytes, kMiB);
+  put(cache, range(200, 300), 8000);  // the rest of that batch is still the oldest
+  EXPECT_TRUE(found(cache, range(0, 100)).empty());
+}
+
+TEST_F(BoundedCacheTest, ClearedRecordsAreNotKnownAsEvicted) {
+  DiskCache cache = open(kMiB);
+  const std::vector<NodePrefix> nodes{prefix_of(1)};
+  for (std::uint8_t node = 1; node <= 2; ++node) {
+    for (std::uint64_t i = 0; i < 400; ++i) put(cache, {i}, 8000, node);
+  }
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kEvicted);
+  cache.clear_nodes(nodes);
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kNeverStored);
+  EXPECT_EQ(cache.absence(key_of(5, 2)), Absence::kEvicted);
+  for (std::uint64_t i = 0; i < 400; ++i) put(cache, {i}, 8000);
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kEvicted);
+}
+
 TEST_F(BoundedCacheTest, TheJournalStaysInProportion) {
   {
     DiskCache cache{directory_};
