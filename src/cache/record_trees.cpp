@@ -131,9 +131,9 @@ std::uint64_t RecordTrees::live_bytes() const {
   pages += records.ms_overflow_pages;
   // Pages that keys in random order fill are full to ln 2 = 69 %. What is emptier than that has
   // holes where victims were, which the next records fill; but holes are bytes of the file, too.
-  const std::uint64_t filled = state_.leaf_bytes / 69 * 100;
+  const std::uint64_t with_holes = state_.leaf_bytes / 55 * 100;
   const std::uint64_t taken = (records.ms_branch_pages + records.ms_leaf_pages) * page_bytes_;
-  return pages * page_bytes_ + std::max(std::min(filled, taken), taken / 5 * 4);
+  return pages * page_bytes_ + std::max(std::min(with_holes, taken), taken / 10 * 9);
 }
 
 bool RecordTrees::littered() const { return state_.uses > 2 * records() + kLeastLitter; }

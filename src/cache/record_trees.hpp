@@ -72,8 +72,8 @@ class RecordTrees {
     bool done = false;
     std::uint64_t dropped = 0;
   };
-  /// Drops the records that were not used for longest, until all is within `max_bytes` with some
-  /// room to spare.
+  /// Drops the records that were not used for longest, until live_bytes() is within `max_bytes`
+  /// with some room to spare.
   int evict(std::uint64_t max_bytes, std::size_t at_most, Step* step);
   /// Drops a node's records, and what is remembered of those that were dropped before.
   int clear_node(const NodePrefix& node, std::size_t at_most, Step* step);

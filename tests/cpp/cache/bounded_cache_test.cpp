@@ -155,7 +155,7 @@ TEST_F(BoundedCacheTest, DropsTheOldestFirst) {
   const std::set<std::uint64_t> there = found(cache, range(0, 400));
   ASSERT_FALSE(there.empty());
   EXPECT_EQ(there.size(), 400 - *there.begin()) << "a gap";
-  EXPECT_GT(there.size(), 90U);
+  EXPECT_GT(there.size(), 80U);
   EXPECT_LT(there.size(), 128U);
   const CacheStatistics statistics = cache.statistics();
   EXPECT_EQ(statistics.records, there.size());
@@ -163,7 +163,7 @@ TEST_F(BoundedCacheTest, DropsTheOldestFirst) {
   EXPECT_EQ(statistics.stores, 400U);
   EXPECT_EQ(statistics.max_bytes, kMiB);
   EXPECT_LE(statistics.bytes, kMiB);
-  EXPECT_GT(statistics.bytes, kMiB * 4 / 5);
+  EXPECT_GT(statistics.bytes, kMiB * 3 / 4);
   EXPECT_EQ(cache.warning(), "");
 }
 
@@ -234,7 +234,7 @@ TEST_F(BoundedCacheTest, SmallRecordsOfSeveralNodesKeepWithinTheBound) {
     largest_file = std::max(largest_file, file_bytes());
   }
   EXPECT_GT(cache.statistics().evicted, 20 * cache.statistics().records);
-  EXPECT_LE(largest_file, 2 * kMiB);
+  EXPECT_LE(largest_file, kMiB * 5 / 4);
   EXPECT_EQ(found(cache, range(59'000, 60'000), 3).size(), 1000U);
   EXPECT_TRUE(found(cache, range(0, 50'000), 1).empty());
   EXPECT_EQ(cache.warning(), "");
@@ -248,8 +248,24 @@ TEST_F(BoundedCacheTest, NodesThatComeAndGoKeepWithinTheBound) {
     EXPECT_LE(cache.statistics().bytes, kMiB);
     largest_file = std::max(largest_file, file_bytes());
   }
-  EXPECT_LE(largest_file, 2 * kMiB);
+  EXPECT_LE(largest_file, kMiB * 5 / 4);
   EXPECT_EQ(found(cache, range(0, 3000), 40).size(), 3000U);
+}
+
+TEST_F(BoundedCacheTest, TheFileTakesAboutWhatIsAllowed) {
+  constexpr std::uint64_t kBound = 4 * kMiB;
+  for (const std::size_t bytes : {20U, 700U, 5000U, 100'000U}) {
+    fs::remove_all(directory_);
+    DiskCache cache = open(kBound);
+    const std::uint64_t batch = std::max<std::uint64_t>(1, 70'000 / bytes);
+    std::uint64_t next = 0;
+    for (std::uint64_t all = 0; all < 5 * kBound; all += batch * (bytes + 50), next += batch) {
+      put(cache, range(next, next + batch), bytes);
+      ASSERT_LE(file_bytes(), kBound * 115 / 100) << bytes;
+    }
+    EXPECT_GE(file_bytes(), kBound * 3 / 4) << bytes;
+    EXPECT_GT(cache.size() * (bytes + 50), kBound / 4) << bytes;
+  }
 }
 
 TEST_F(BoundedCacheTest, MixedSizesAgreeWithAModelOfWhatWasPut) {
