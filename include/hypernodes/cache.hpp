@@ -144,7 +144,7 @@ struct DiskCacheOptions {
   /// can run code here. Without one: that of the variable HYPERNODES_PICKLE_KEY, else the user's
   /// own, from a file (docs/guide/cache.md).
   std::optional<std::string> pickle_key = {};
-  /// What the records may take, with what finds them; 0: no bound, else at least kLeastBytes.
+  /// What the cache may take, about what its file takes; 0: no bound, else at least kLeastBytes.
   /// Beyond it, those that were not used for longest are dropped.
   std::uint64_t max_bytes = 0;
   /// How long a record is a hit after it was stored; 0: for ever.

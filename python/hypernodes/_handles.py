@@ -93,6 +93,8 @@ class _Call:
 
 
 _NOT_MADE: Any = object()
+# What inspect.iscoroutinefunction looks for, and asyncio's, by the names of each version of Python.
+_COROUTINE_MARK = "_is_coroutine"
 
 
 class _Resource:
@@ -162,7 +164,8 @@ class _Handle:
         found, owner = _on_class(cls, name)
         if isinstance(found, staticmethod | classmethod):
             return getattr(cls, name)
-        if _is_special(name):  # Asked by those who look what kind of object it is.
+        if _is_special(name) or name.startswith(_COROUTINE_MARK):
+            # Asked by those who look what kind of object it is.
             if owner is None:
                 raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
             if not hasattr(type(found), "__get__"):

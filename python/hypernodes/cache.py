@@ -218,7 +218,7 @@ class DiskCache(_NativeCache):
 
         Args:
             path: The directory.
-            max_bytes: What the records may take, with what finds them, such as 10**9, "10 GB" or
+            max_bytes: What the cache may take, about what its file takes, such as 10**9, "10 GB" or
                 "512 MiB"; at least 1 MiB. Beyond it, those that were not used for longest are
                 dropped. None: no bound.
             max_age: How long a result is a hit after it was stored: whole seconds, or a timedelta.

@@ -131,12 +131,11 @@ std::uint64_t LmdbStore::in_steps(Durability durability, const Take& take) {
   return dropped;
 }
 
-void LmdbStore::evict(std::uint64_t max_bytes, Durability durability) {
-  const LmdbBounds bounds{.max_bytes = max_bytes};
+void LmdbStore::evict(const LmdbBounds& bounds, Durability durability) {
   const std::size_t at_once = std::clamp<std::size_t>(bounds.records_at_once(), 1, kDropAtOnce);
   const std::uint64_t evicted =
       in_steps(durability, [&](RecordTrees& trees, RecordTrees::Step* step) {
-        return trees.evict(max_bytes, at_once, step);
+        return trees.evict(bounds.max_live_bytes(), at_once, step);
       });
   counters().evicted.fetch_add(evicted, std::memory_order_relaxed);
 }
@@ -179,8 +178,8 @@ void LmdbStore::gc(const LmdbBounds& bounds, Durability durability) {
         });
     counters().expired.fetch_add(found.dropped, std::memory_order_relaxed);
   }
-  if (bounds.max_bytes != 0 && statistics(bounds).bytes > bounds.max_bytes) {
-    evict(bounds.max_bytes, durability);
+  if (bounds.max_bytes != 0 && statistics(bounds).bytes > bounds.max_live_bytes()) {
+    evict(bounds, durability);
   }
   compact_journal(durability);
 }

@@ -516,13 +516,13 @@ bool LmdbStore::put_chunk(const Chunk& chunk, Durability durability, const LmdbB
         }
         if (error == MDB_SUCCESS) error = trees.finish();
         if (error != MDB_SUCCESS) return error;
-        over = bounds.max_bytes != 0 && trees.live_bytes() > bounds.max_bytes;
+        over = bounds.max_bytes != 0 && trees.live_bytes() > bounds.max_live_bytes();
         littered = trees.littered();
         return commit(transaction, sync_of(durability));
       });
   if (!stored) return false;
   counters().stores.fetch_add(stores, std::memory_order_relaxed);
-  if (over) evict(bounds.max_bytes, durability);
+  if (over) evict(bounds, durability);
   if (littered) compact_journal(durability);
   return true;
 }

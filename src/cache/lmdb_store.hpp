@@ -27,8 +27,14 @@ struct LmdbBounds {
   /// How many records a transaction may put or drop: each rewrites a page, which is free again only
   /// two transactions later, and until then adds to the file.
   std::uint64_t records_at_once() const { return max_bytes / kTransactionShare / kPageBytes; }
+  /// What RecordTrees::live_bytes() may be, so that with the pages that a few transactions leave
+  /// free the file stays near `max_bytes`.
+  std::uint64_t max_live_bytes() const {
+    return max_bytes - kTransactionsOnTop * (max_bytes / kTransactionShare);
+  }
 
-  static constexpr std::uint64_t kTransactionShare = 8;
+  static constexpr std::uint64_t kTransactionShare = 32;
+  static constexpr std::uint64_t kTransactionsOnTop = 4;
   static constexpr std::uint64_t kPageBytes = 4096;
 };
 
@@ -106,7 +112,7 @@ class LmdbStore {
   bool put_chunk(const Chunk& chunk, Durability durability, const LmdbBounds& bounds);
   void write_touches();
 
-  void evict(std::uint64_t max_bytes, Durability durability);
+  void evict(const LmdbBounds& bounds, Durability durability);
   void compact_journal(Durability durability);
   template <class Take>
   std::uint64_t in_steps(Durability durability, const Take& take);

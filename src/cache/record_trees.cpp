@@ -49,6 +49,18 @@ MDB_val to_val(const Digest& key) {
   return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
 }
 
+/// The reason of a tombstone that takes back the older ones of a node.
+constexpr auto kCleared = static_cast<std::uint64_t>(Absence::kNeverStored);
+
+/// That tombstone, for the node that `key` begins with.
+template <class Key>
+KeyPrefix cleared(const Key& key) {
+  KeyPrefix prefix;
+  std::memcpy(&prefix.node, &key, sizeof prefix.node);
+  prefix.row = prefix.node;
+  return prefix;
+}
+
 int unless_missing(int error) { return error == MDB_NOTFOUND ? MDB_SUCCESS : error; }
 
 void subtract(std::uint64_t& from, std::uint64_t amount) { from -= std::min(from, amount); }
@@ -119,9 +131,9 @@ std::uint64_t RecordTrees::live_bytes() const {
   pages += records.ms_overflow_pages;
   // Pages that keys in random order fill are full to ln 2 = 69 %. What is emptier than that has
   // holes where victims were, which the next records fill; but holes are bytes of the file, too.
-  const std::uint64_t filled = state_.leaf_bytes / 69 * 100;
+  const std::uint64_t with_holes = state_.leaf_bytes / 55 * 100;
   const std::uint64_t taken = (records.ms_branch_pages + records.ms_leaf_pages) * page_bytes_;
-  return pages * page_bytes_ + std::max(std::min(filled, taken), taken / 5 * 4);
+  return pages * page_bytes_ + std::max(std::min(with_holes, taken), taken / 10 * 9);
 }
 
 bool RecordTrees::littered() const { return state_.uses > 2 * records() + kLeastLitter; }
@@ -134,8 +146,10 @@ int RecordTrees::absence(const Digest& key, Absence* reason) const {
   for (MDB_cursor_op move = MDB_LAST; error == MDB_SUCCESS; move = MDB_PREV) {
     MDB_val position{}, bytes{};
     error = mdb_cursor_get(gone.get(), &position, &bytes, move);
-    std::uint64_t why = 0;
-    if (error != MDB_SUCCESS || !find_tombstone(to_view(bytes), prefix, &why)) continue;
+    if (error != MDB_SUCCESS) break;
+    std::uint64_t why = kCleared;
+    if (find_tombstone(to_view(bytes), cleared(key), &why) && why == kCleared) break;
+    if (!find_tombstone(to_view(bytes), prefix, &why) || why == kCleared) continue;
     *reason = why == static_cast<std::uint64_t>(Absence::kExpired) ? Absence::kExpired
                                                                    : Absence::kEvicted;
     break;
@@ -171,6 +185,15 @@ int RecordTrees::write_entry() {
   const int error = mdb_cursor_put(uses_.get(), &key, &value, MDB_APPEND);
   entry_.clear();
   return error;
+}
+
+/// Puts `entry`, or nothing if it is empty, where the cursor of the journal is.
+int RecordTrees::replace_entry(std::uint64_t position, const UseEntry& entry) {
+  if (entry.empty()) return mdb_cursor_del(uses_.get(), 0);
+  PositionKey here{position};
+  MDB_val key = here.val();
+  MDB_val value = hypernodes::to_val(entry.bytes());
+  return mdb_cursor_put(uses_.get(), &key, &value, MDB_CURRENT);
 }
 
 int RecordTrees::put(const Digest& key, std::string_view record) {
@@ -290,11 +313,15 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
     if (error != MDB_SUCCESS) break;
     const std::uint64_t stamp = PositionKey::read(position);
     const std::vector<KeyPrefix> keys = UseEntry::read(to_view(bytes));
-    error = mdb_cursor_del(uses_.get(), 0);
-    subtract(state_.uses, keys.size());
-    seen += keys.size() + 1;
+    UseEntry rest;  // of large records, an entry may be more than there is room to make
+    std::size_t taken = 0;
     for (const KeyPrefix& key : keys) {
       if (error != MDB_SUCCESS) break;
+      if (taken > 0 && live_bytes() <= target) {
+        rest.add(key);
+        continue;
+      }
+      ++taken;
       MDB_val value{};
       error = find_stamped(key, stamp, &value);
       if (error == MDB_SUCCESS) {
@@ -303,6 +330,9 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
       }
       error = unless_missing(error);
     }
+    if (error == MDB_SUCCESS) error = replace_entry(stamp, rest);
+    subtract(state_.uses, taken);
+    seen += taken + 1;
   }
   if (error != MDB_SUCCESS) return error;
   step->dropped = victims.size();
@@ -310,18 +340,21 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
 }
 
 int RecordTrees::clear_node(const NodePrefix& node, std::size_t at_most, Step* step) {
+  int error = MDB_SUCCESS;
   for (step->dropped = 0; step->dropped < at_most; ++step->dropped) {
     NodePrefix prefix = node;
     MDB_val name{prefix.size(), prefix.data()};
     MDB_val value{};
-    int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET_RANGE);
+    error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET_RANGE);
     step->done = error == MDB_NOTFOUND || name.mv_size < node.size() ||
                  std::memcmp(name.mv_data, node.data(), node.size()) != 0;
-    if (step->done) return unless_missing(error);
+    if (step->done) break;
     if (error == MDB_SUCCESS) error = remove_current(value.mv_size);
     if (error != MDB_SUCCESS) return error;
   }
-  return MDB_SUCCESS;
+  if (unless_missing(error) != MDB_SUCCESS) return error;
+  if (!step->done || state_.tombstones == 0) return MDB_SUCCESS;
+  return bury(Absence::kNeverStored, {cleared(node)}, kMostTombstones);
 }
 
 int RecordTrees::compact(std::size_t at_most, std::uint64_t* next, std::uint64_t* kept,
@@ -343,15 +376,7 @@ int RecordTrees::compact(std::size_t at_most, std::uint64_t* next, std::uint64_t
       entry.add(key);
       ++held;
     }
-    PositionKey here{stamp};
-    position = here.val();
-    bytes = hypernodes::to_val(entry.bytes());
-    error = MDB_SUCCESS;
-    if (held == 0) {
-      error = mdb_cursor_del(uses_.get(), 0);
-    } else if (held < keys.size()) {
-      error = mdb_cursor_put(uses_.get(), &position, &bytes, MDB_CURRENT);
-    }
+    error = held < keys.size() || keys.empty() ? replace_entry(stamp, entry) : MDB_SUCCESS;
     step->dropped += keys.size() - held;
     subtract(state_.uses, keys.size() - held);
     *kept += held;

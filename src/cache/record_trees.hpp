@@ -72,9 +72,10 @@ class RecordTrees {
     bool done = false;
     std::uint64_t dropped = 0;
   };
-  /// Drops the records that were not used for longest, until all is within `max_bytes` with some
-  /// room to spare.
+  /// Drops the records that were not used for longest, until live_bytes() is within `max_bytes`
+  /// with some room to spare.
   int evict(std::uint64_t max_bytes, std::size_t at_most, Step* step);
+  /// Drops a node's records, and what is remembered of those that were dropped before.
   int clear_node(const NodePrefix& node, std::size_t at_most, Step* step);
   /// Rids the journal of what is not so any more, from the position `*next` on.
   int compact(std::size_t at_most, std::uint64_t* next, std::uint64_t* kept, Step* step);
@@ -93,6 +94,7 @@ class RecordTrees {
   std::size_t leaf_bytes(std::size_t value_bytes) const;
   int use(const Digest& key, std::uint64_t bytes, std::uint64_t* stamp);
   int write_entry();
+  int replace_entry(std::uint64_t position, const UseEntry& entry);
   int remove_current(std::size_t value_bytes);
   int find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* found);
 

@@ -653,6 +653,15 @@ def test_as_a_node_s_function_it_is_made_when_the_node_runs(engine):
     assert made == ["p"]
 
 
+@pytest.mark.parametrize("asks", [inspect.iscoroutinefunction, asyncio.iscoroutinefunction])
+def test_asking_whether_it_is_async_makes_nothing(asks):
+    model = Model("p")
+    assert not asks(model)
+    assert made == []
+    assert model.scale == 2
+    assert not asks(model)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_async_call_is_an_async_node(engine):
     @stateful

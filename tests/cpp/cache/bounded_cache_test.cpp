@@ -155,7 +155,7 @@ TEST_F(BoundedCacheTest, DropsTheOldestFirst) {
   const std::set<std::uint64_t> there = found(cache, range(0, 400));
   ASSERT_FALSE(there.empty());
   EXPECT_EQ(there.size(), 400 - *there.begin()) << "a gap";
-  EXPECT_GT(there.size(), 90U);
+  EXPECT_GT(there.size(), 80U);
   EXPECT_LT(there.size(), 128U);
   const CacheStatistics statistics = cache.statistics();
   EXPECT_EQ(statistics.records, there.size());
@@ -163,7 +163,7 @@ TEST_F(BoundedCacheTest, DropsTheOldestFirst) {
   EXPECT_EQ(statistics.stores, 400U);
   EXPECT_EQ(statistics.max_bytes, kMiB);
   EXPECT_LE(statistics.bytes, kMiB);
-  EXPECT_GT(statistics.bytes, kMiB * 4 / 5);
+  EXPECT_GT(statistics.bytes, kMiB * 3 / 4);
   EXPECT_EQ(cache.warning(), "");
 }
 
@@ -234,7 +234,7 @@ TEST_F(BoundedCacheTest, SmallRecordsOfSeveralNodesKeepWithinTheBound) {
     largest_file = std::max(largest_file, file_bytes());
   }
   EXPECT_GT(cache.statistics().evicted, 20 * cache.statistics().records);
-  EXPECT_LE(largest_file, 2 * kMiB);
+  EXPECT_LE(largest_file, kMiB * 5 / 4);
   EXPECT_EQ(found(cache, range(59'000, 60'000), 3).size(), 1000U);
   EXPECT_TRUE(found(cache, range(0, 50'000), 1).empty());
   EXPECT_EQ(cache.warning(), "");
@@ -248,8 +248,24 @@ TEST_F(BoundedCacheTest, NodesThatComeAndGoKeepWithinTheBound) {
     EXPECT_LE(cache.statistics().bytes, kMiB);
     largest_file = std::max(largest_file, file_bytes());
   }
-  EXPECT_LE(largest_file, 2 * kMiB);
+  EXPECT_LE(largest_file, kMiB * 5 / 4);
   EXPECT_EQ(found(cache, range(0, 3000), 40).size(), 3000U);
+}
+
+TEST_F(BoundedCacheTest, TheFileTakesAboutWhatIsAllowed) {
+  constexpr std::uint64_t kBound = 4 * kMiB;
+  for (const std::size_t bytes : {20U, 700U, 5000U, 100'000U}) {
+    fs::remove_all(directory_);
+    DiskCache cache = open(kBound);
+    const std::uint64_t batch = std::max<std::uint64_t>(1, 70'000 / bytes);
+    std::uint64_t next = 0;
+    for (std::uint64_t all = 0; all < 5 * kBound; all += batch * (bytes + 50), next += batch) {
+      put(cache, range(next, next + batch), bytes);
+      ASSERT_LE(file_bytes(), kBound * 115 / 100) << bytes;
+    }
+    EXPECT_GE(file_bytes(), kBound * 3 / 4) << bytes;
+    EXPECT_GT(cache.size() * (bytes + 50), kBound / 4) << bytes;
+  }
 }
 
 TEST_F(BoundedCacheTest, MixedSizesAgreeWithAModelOfWhatWasPut) {
@@ -300,6 +316,35 @@ TEST_F(BoundedCacheTest, GcDropsWhatIsBeyondTheBound) {
   EXPECT_LT(cache.size(), 128U);
   EXPECT_EQ(cache.statistics().evicted + cache.size(), 300U);
   EXPECT_LE(cache.statistics().bytes, kMiB);
+}
+
+TEST_F(BoundedCacheTest, OfABatchOnlyAsManyAsMustAreDropped) {
+  {
+    DiskCache unbounded{directory_};
+    put(unbounded, range(0, 100), 8000);  // one entry of the journal
+    put(unbounded, range(100, 120), 8000);
+  }
+  DiskCache cache = open(kMiB);
+  cache.gc();
+  EXPECT_EQ(found(cache, range(100, 120)).size(), 20U);
+  EXPECT_GT(cache.size(), 70U);
+  EXPECT_LE(cache.statistics().bytes, kMiB);
+  put(cache, range(200, 300), 8000);  // the rest of that batch is still the oldest
+  EXPECT_TRUE(found(cache, range(0, 100)).empty());
+}
+
+TEST_F(BoundedCacheTest, ClearedRecordsAreNotKnownAsEvicted) {
+  DiskCache cache = open(kMiB);
+  const std::vector<NodePrefix> nodes{prefix_of(1)};
+  for (std::uint8_t node = 1; node <= 2; ++node) {
+    for (std::uint64_t i = 0; i < 400; ++i) put(cache, {i}, 8000, node);
+  }
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kEvicted);
+  cache.clear_nodes(nodes);
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kNeverStored);
+  EXPECT_EQ(cache.absence(key_of(5, 2)), Absence::kEvicted);
+  for (std::uint64_t i = 0; i < 400; ++i) put(cache, {i}, 8000);
+  EXPECT_EQ(cache.absence(key_of(5)), Absence::kEvicted);
 }
 
 TEST_F(BoundedCacheTest, TheJournalStaysInProportion) {
