@@ -85,8 +85,7 @@ class Adder {
   Adder(std::atomic<int>* made, std::atomic<int>* shared) : shared_(shared) { ++*made; }
   std::int64_t operator()(std::int64_t x) {
     if (busy_.exchange(true)) ++*shared_;
-    for (volatile int i = 0; i < 100; ++i) {
-    }
+    std::this_thread::yield();
     busy_ = false;
     return x + 10;
   }
