@@ -65,12 +65,26 @@ class ExecutionError : public Error {
   const std::string& node() const { return node_; }
   /// Row of the map, from 0; -1 for a run.
   std::int64_t row() const { return row_; }
+  /// What the node's own exception said.
+  const std::string& reason() const { return reason_; }
   /// The same failure as one of another row: a pipeline as a node has the rows of the outer map.
   ExecutionError at_row(std::int64_t row) const;
+
+ protected:
+  ExecutionError(const std::string& node, std::int64_t row, const std::string& what,
+                 std::string fix);
 
  private:
   std::string node_;
   std::int64_t row_;
+  std::string reason_;
+};
+
+/// A call of a node took longer than its time limit.
+class NodeTimeoutError : public ExecutionError {
+ public:
+  NodeTimeoutError(const std::string& node, std::int64_t row, const std::string& what);
+  NodeTimeoutError at_row(std::int64_t row) const { return {node(), row, reason()}; }
 };
 
 }  // namespace hypernodes

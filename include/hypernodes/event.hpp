@@ -27,6 +27,7 @@ enum class EventKind : std::uint8_t {
   kMapItemEnd,
   kMapItemCached,
   kMapEnd,
+  kNodeRetry,  ///< An attempt failed, and another one will be made.
 };
 
 /// A run of one pipeline inside a run: the outermost has no parent.
@@ -45,8 +46,8 @@ struct Event {
   const Scope* scope = nullptr;
   const Node* node = nullptr;
   std::int64_t row = -1;   ///< Map item, from 0; -1 in a run.
-  std::int64_t total = 0;  ///< Map start: items.
-  double seconds = 0;      ///< End events: duration.
+  std::int64_t total = 0;  ///< Map start: items. Node retry: which attempt failed, from 1.
+  double seconds = 0;      ///< End events: duration. Node retry: how long until the next attempt.
   const Digest* key = nullptr;
   /// Node start: its arguments. Node end: its outputs. Pipeline start and end: inputs and outputs,
   /// in the order of `names`. Each may be null for a value not given.

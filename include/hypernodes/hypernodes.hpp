@@ -16,6 +16,7 @@
 #include "hypernodes/map_plan.hpp"
 #include "hypernodes/node.hpp"
 #include "hypernodes/pipeline.hpp"
+#include "hypernodes/retry.hpp"
 #include "hypernodes/statistics.hpp"
 #include "hypernodes/traits.hpp"
 #include "hypernodes/type.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -14,6 +15,7 @@
 
 #include "hypernodes/column.hpp"
 #include "hypernodes/digest.hpp"
+#include "hypernodes/retry.hpp"
 #include "hypernodes/type.hpp"
 #include "hypernodes/value.hpp"
 
@@ -37,6 +39,7 @@ struct BatchResult {
   std::vector<Column> outputs;
   std::int64_t done = 0;
   std::exception_ptr error = nullptr;  ///< Of row `done`.
+  std::vector<RetriedCall> retried = {};
 };
 
 /// One argument of a whole batch.
@@ -60,6 +63,7 @@ struct RowCall {
   Value* outputs = nullptr;
   bool done = false;
   std::exception_ptr error = nullptr;  ///< If it failed. A call that was given up has neither.
+  std::vector<RetriedCall> retried = {};
 };
 
 /// The function of a node. Implement it for nodes that hypernodes::node cannot make.
@@ -76,7 +80,8 @@ class NodeBody {
   virtual BatchResult run_batch(std::span<const Column> arguments, std::int64_t rows,
                                 std::span<const NodeOutput> outputs) const;
 
-  /// Whether its calls wait rather than compute, so that several should be under way at once.
+  /// Whether its calls wait rather than compute, so that several should be under way at once. One
+  /// whose calls do makes failed ones again by itself, but for those of run_row.
   virtual bool waits() const { return false; }
   /// Runs calls at the same time; the first failure gives up the others unless they shall go on.
   /// Every call's body is of this class, and waits.
@@ -123,6 +128,7 @@ class Node {
     std::string known_as = {};  ///< The name that counts beside `version`; empty: the node's own.
     /// What `code` was made of; asked for when results of new code are stored. None if empty.
     std::function<CodeParts()> code_parts = nullptr;
+    std::shared_ptr<const Retry> retry = nullptr;  ///< Null: a failure is final.
   };
 
   explicit Node(Definition definition)
@@ -146,6 +152,15 @@ class Node {
   Node aka(std::string_view former_name) const;
   /// A copy that always runs and is never stored.
   Node uncached() const;
+  /// A copy whose failed calls are made again: `.retry({.attempts = 3, .delay = 100ms})`. Rows are
+  /// retried alone, a call for a whole batch as one. Not part of cache keys.
+  /// Throws: PlanError for values that make no sense, and for a pipeline.
+  Node retry(const Retry& retry) const;
+  /// A copy each of whose calls fails with a NodeTimeoutError after that long. C++ cannot stop a
+  /// function: it goes on in the thread that it is called in, its result is thrown away, and what
+  /// it refers to must live until then. Not part of cache keys.
+  /// Throws: PlanError unless it is positive, and for a pipeline.   Cost: a thread for each call.
+  Node timeout(std::chrono::duration<double> limit) const;
   /// A copy that uses `value` when nothing supplies `input`. Throws: DependencyError for an unknown
   /// input, TypeError if the value does not fit.
   Node with_default(std::string_view input, Value value) const;

@@ -22,6 +22,7 @@ struct RowFailure {
   std::string node;                      ///< The innermost node.
   std::vector<std::string> around = {};  ///< The nodes that hold its pipeline, the outermost first.
   std::exception_ptr error;
+  std::int64_t attempts = 1;  ///< How many calls were made.
 };
 
 /// What a run or map did.

@@ -9,13 +9,20 @@ from .batch_node import BatchNode, DualNode
 from .cache import DiskCache, MemoryCache
 from .callbacks import CallbackContext, PipelineCallback
 from .engines import SeqEngine, SequentialEngine
-from .exceptions import CycleError, DependencyError, ExecutionError, HyperNodesError
+from .exceptions import (
+    CycleError,
+    DependencyError,
+    ExecutionError,
+    HyperNodesError,
+    NodeTimeoutError,
+)
 from .explanation import Explanation, NodeExplanation, RowExplanation
 from .library import CppNode, Library, load
 from .node import HyperNode, Node, node
 from .outcomes import Collected, Failure, Failures
 from .pipeline import Pipeline
 from .pipeline_node import PipelineNode
+from .retry import Retry
 from .stateful import stateful
 
 if TYPE_CHECKING:
@@ -46,9 +53,11 @@ __all__ = [
     "MemoryCache",
     "Node",
     "NodeExplanation",
+    "NodeTimeoutError",
     "Pipeline",
     "PipelineCallback",
     "PipelineNode",
+    "Retry",
     "RowExplanation",
     "SeqEngine",
     "SequentialEngine",

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import itertools
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from . import _core
 
 __all__ = ["complete", "complete_rows", "complete_together"]
 
 R = TypeVar("R")
+Retried: TypeAlias = tuple[int, int, float, Exception]
+"""A row or place, which attempt failed there, the seconds until the next one, and what it raised."""
 # As many rows of one node are under way at once.
 _MOST_ROWS = 64
 
@@ -25,28 +32,63 @@ def complete(awaitable: Awaitable[R]) -> R:
 
 
 def complete_rows(
-    start: Callable[[int], Awaitable[Any]], rows: int
-) -> tuple[list[Any], BaseException | None]:
+    start: Callable[[int], Awaitable[Any]], rows: int, retry: _core.Retry | None = None
+) -> tuple[list[Any], BaseException | None, list[Retried]]:
     """Awaits `start(row)` for each row, up to 64 at once.
 
     Returns:
-        The results of the rows before the lowest that failed, and its exception, or of all rows.
-        No row after a failed one is started, and what runs of them is cancelled.
+        The results of the rows before the lowest that failed, and its exception, or of all rows;
+        and what was started again. No row after a failed one is started, and what runs of them is
+        cancelled.
     """
-    return _run(_rows(start, rows))
+    retried: list[Retried] = []
+    if retry is not None:
+        start = functools.partial(_again, start, retry, retried)
+    results, error = _run(_rows(start, rows))
+    return results, error, retried
 
 
 def complete_together(
-    starts: Sequence[Callable[[], Awaitable[Any]]], go_on: bool
-) -> list[tuple[Any, BaseException | None] | None]:
+    starts: Sequence[Callable[[], Awaitable[Any]]],
+    go_on: bool,
+    retries: Sequence[_core.Retry | None] = (),
+) -> tuple[list[tuple[Any, BaseException | None] | None], list[Retried]]:
     """Awaits what each of `starts` gives, all at once.
 
-    The first failure cancels the others, unless they shall go on.
+    The first failure that is final cancels the others, unless they shall go on.
 
     Returns:
-        For each its result, or its exception, or None if it was cancelled.
+        For each its result, or its exception, or None if it was cancelled; and what was started
+        again.
     """
-    return _run(_together(starts, go_on))
+    retried: list[Retried] = []
+    calls = list(starts)
+    for place, retry in enumerate(retries):
+        if retry is not None:
+            calls[place] = _started_again(starts[place], retry, retried, place)
+    return _run(_together(calls, go_on)), retried
+
+
+def _started_again(
+    start: Callable[[], Awaitable[Any]], retry: _core.Retry, retried: list[Retried], place: int
+) -> Callable[[], Awaitable[Any]]:
+    return functools.partial(_again, lambda place: start(), retry, retried, place)
+
+
+async def _again(
+    start: Callable[[int], Awaitable[R]], retry: _core.Retry, retried: list[Retried], place: int
+) -> R:
+    """Awaits `start(place)`, and if that fails again, as `retry` says; notes it in `retried`."""
+    for attempt in itertools.count(1):
+        try:
+            return await start(place)
+        except Exception as error:
+            delay = retry.next_attempt(error, attempt)
+            if delay is None:
+                raise
+            retried.append((place, attempt, delay, error))
+        await asyncio.sleep(delay)
+    raise AssertionError  # the attempts have an end
 
 
 async def _result(awaitable: Awaitable[R]) -> R:

@@ -63,6 +63,28 @@ class Type:
     @property
     def fields(self) -> list[tuple[str, Type]]: ...
 
+class Retry:
+    """Which failed calls are made again, and when."""
+
+    def __init__(
+        self,
+        attempts: int,
+        delay: float,
+        backoff: float,
+        max_delay: float,
+        jitter: float,
+        on: tuple[type[Exception], ...],
+    ) -> None: ...
+    def next_attempt(self, error: BaseException, made: int) -> float | None:
+        """Seconds until the next call after `made` of them, the last of which raised `error`."""
+
+class HelperThread:
+    """Entered by a thread that another one waits for: it waits for nobody's results."""
+
+    def __init__(self, inside_query: bool) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(self, *args: object) -> None: ...
+
 class Node:
     """A node of any kind, immutable."""
 
@@ -89,6 +111,8 @@ class Node:
     @property
     def signature(self) -> str: ...
     def with_cached(self, cached: bool) -> Node: ...
+    def with_retry(self, retry: Retry) -> Node: ...
+    def with_timeout(self, seconds: float) -> Node: ...
     def call(self, arguments: list[Any], given: Sequence[bool]) -> Any: ...
 
 def python_node(
@@ -104,6 +128,7 @@ def python_node(
     batch: Callable[..., list[list[Any]]] | None,
     no_identity: str = "",
     code_parts: Callable[[], list[tuple[str, str, str]]] | None = None,
+    retry: Retry | None = None,
 ) -> Node: ...
 def nested_node(
     graph: Graph,

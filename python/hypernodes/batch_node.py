@@ -16,6 +16,7 @@ from ._fingerprint.parts import Part, code_parts
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
 from .node import Node, output_names, parameters_of
+from .retry import Retry
 
 __all__ = ["BatchNode", "DualNode"]
 
@@ -48,9 +49,20 @@ class BatchNode(Node[..., Any]):
         version: str | None = None,
         aka: str | None = None,
         daft: Mapping[str, Any] | None = None,
+        retry: Retry | int | None = None,
+        timeout: float | None = None,
     ) -> None:
         """As for Node."""
-        super().__init__(func, output_name, cache, version=version, aka=aka, daft=daft)
+        super().__init__(
+            func,
+            output_name,
+            cache,
+            version=version,
+            aka=aka,
+            daft=daft,
+            retry=retry,
+            timeout=timeout,
+        )
         self._forms = Forms(func, self._parameters)
         if version is None:
             # The function gets other objects when a hint changes.
@@ -104,6 +116,8 @@ class DualNode(Node[..., Any]):
         version: str | None = None,
         aka: str | None = None,
         daft: Mapping[str, Any] | None = None,
+        retry: Retry | int | None = None,
+        timeout: float | None = None,
     ) -> None:
         """Reads the signatures, which must have the same parameters.
 
@@ -116,13 +130,24 @@ class DualNode(Node[..., Any]):
             version: Stands for the code of both in cache keys, as for `node`.
             aka: A former name of `singular`, as for `node`.
             daft: How Daft runs it, as for `node`.
+            retry: When failed calls are made again, as for `node`.
+            timeout: The most seconds of a call, as for `node`; of a batch, for all its rows.
 
         Raises:
             TypeError: If the parameters differ, or a function is async.
             DependencyMissingError: Without pyarrow (an ImportError).
         """
         required("pyarrow", "DualNode batch execution")
-        super().__init__(singular, output_name, cache, version=version, aka=aka, daft=daft)
+        super().__init__(
+            singular,
+            output_name,
+            cache,
+            version=version,
+            aka=aka,
+            daft=daft,
+            retry=retry,
+            timeout=timeout,
+        )
         for ending in _SINGULAR_ENDINGS:
             self._name = self._name.removesuffix(ending) or self._name
         self.__name__ = self._name

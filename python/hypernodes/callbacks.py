@@ -148,6 +148,11 @@ class PipelineCallback:
     def on_node_cached(self, node_id: str, signature: str, ctx: CallbackContext) -> None:
         """A node's outputs came from the cache; it has neither start nor end."""
 
+    def on_node_retry(
+        self, node_id: str, attempt: int, error: BaseException, delay: float, ctx: CallbackContext
+    ) -> None:
+        """Attempt number `attempt` of a node failed; the next one is made after `delay` seconds."""
+
     def on_error(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
         """A node failed; called again for each pipeline node around it, inside out."""
 

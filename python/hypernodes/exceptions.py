@@ -16,6 +16,7 @@ __all__ = [
     "DependencyMissingError",
     "ExecutionError",
     "HyperNodesError",
+    "NodeTimeoutError",
     "OutputError",
     "PlanError",
     "RemoteError",
@@ -107,6 +108,28 @@ class ExecutionError(HyperNodesError, RuntimeError):
         self.args = (message, where, fix, node, row)
         self.node = node
         self.row = row
+
+
+class NodeTimeoutError(ExecutionError, builtins.TimeoutError):
+    """A call of a node, Python or C++, took longer than its time limit.
+
+    Attributes:
+        node: The node's name.
+        row: The item of the map, from 0, of a C++ node; that of a Python node is in a note.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        where: str = "",
+        fix: str = "",
+        node: str = "",
+        row: int | None = None,
+    ) -> None:
+        """Keeps the parts."""
+        super().__init__(message, where, fix, node, row)
+        # An OSError takes its arguments for a number, a text and file names.
+        self.errno = self.strerror = self.filename = None
 
 
 class TypeWarning(UserWarning):

@@ -11,6 +11,7 @@ from typing import Any
 from . import _core
 from .exceptions import HyperNodesError
 from .node import HyperNode
+from .retry import Retry, checked_retry, checked_timeout
 
 __all__ = ["CppNode", "Library", "load"]
 
@@ -18,8 +19,21 @@ __all__ = ["CppNode", "Library", "load"]
 class CppNode(HyperNode):
     """A C++ function of a loaded library as a node; it can be called like a Python function."""
 
-    def __init__(self, definition: _core.Node, library: Path) -> None:
+    def __init__(
+        self,
+        definition: _core.Node,
+        library: Path,
+        retry: Retry | None = None,
+        timeout: float | None = None,
+    ) -> None:
         """Made by `load`."""
+        self._plain = definition
+        self._retry = retry
+        self._timeout = timeout
+        if timeout is not None:
+            definition = definition.with_timeout(timeout)
+        if retry is not None:
+            definition = definition.with_retry(retry._native())
         self._built = definition
         self._library = library
         self._cache = definition.cached
@@ -56,6 +70,22 @@ class CppNode(HyperNode):
     def code_hash(self) -> str:
         """64 hex digits that identify the function: the library's content and the place in it."""
         return self._built.code
+
+    def with_options(
+        self, *, retry: Retry | int | None = None, timeout: float | None = None
+    ) -> CppNode:
+        """A copy of the library's node with these options of `node`; None leaves C++ its say.
+
+        Nothing stops a C++ function: one that takes too long goes on in its thread.
+
+        Raises:
+            PlanError: For a `retry` or `timeout` that makes no sense.
+            TypeError: For what is none.
+        """
+        checked = checked_retry(retry, self.name), checked_timeout(timeout, self.name)
+        node = CppNode(self._plain, self._library, *checked)
+        node.cache = self._cache
+        return node
 
     def _definition(self) -> _core.Node:
         if self._built.cached != self._cache:
@@ -94,7 +124,8 @@ class CppNode(HyperNode):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The library's path and the name in it."""
-        return _reload, (str(self._library), self.name, self._cache)
+        options = (self._retry, self._timeout)
+        return _reload, (str(self._library), self.name, self._cache, *options)
 
 
 class Library:
@@ -154,9 +185,11 @@ def load(path: str | Path) -> Library:
     return Library(name, absolute, [CppNode(definition, absolute) for definition in nodes])
 
 
-def _reload(path: str, name: str, cache: bool) -> CppNode:
+def _reload(
+    path: str, name: str, cache: bool, retry: Retry | None, timeout: float | None
+) -> CppNode:
     try:
-        node = load(path)[name]
+        node = load(path)[name].with_options(retry=retry, timeout=timeout)
     except HyperNodesError as error:
         error.where = f"node '{name}', library {path}"
         raise

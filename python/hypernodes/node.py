@@ -20,6 +20,7 @@ from ._fingerprint.pinned import dotted_name, pinned_hash
 from ._types import node_hints
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash, no_identity_reason
+from .retry import Retry, checked_retry, checked_timeout, limited
 
 if TYPE_CHECKING:
     from .integrations.daft.node_options import NodeOptions
@@ -112,6 +113,8 @@ class Node(HyperNode, Generic[P, R]):
         version: str | None = None,
         aka: str | None = None,
         daft: Mapping[str, Any] | None = None,
+        retry: Retry | int | None = None,
+        timeout: float | None = None,
     ) -> None:
         """Reads the function's signature; parameters with a default are optional inputs.
 
@@ -124,11 +127,15 @@ class Node(HyperNode, Generic[P, R]):
                 change it; see `node`.
             aka: A former name, which counts beside the version.
             daft: How Daft runs it; see `node`.
+            retry: When failed calls are made again; see `node`.
+            timeout: The most seconds of a call; see `node`.
 
         Raises:
             TypeError: If `func` takes `*args` or `**kwargs`, or has no signature; if `version` or
-                `aka` is no text, or a lambda has a version but no `aka`.
-            PlanError: For options in `daft` that are not known.
+                `aka` is no text, or a lambda has a version but no `aka`; if `retry` or `timeout` is
+                none.
+            PlanError: For options in `daft` that are not known, and a `retry` or `timeout` that
+                makes no sense.
         """
         # The attributes of a class or callable object are its own matter.
         wrapped: Any = func
@@ -146,6 +153,8 @@ class Node(HyperNode, Generic[P, R]):
             from .integrations.daft import node_options
 
             self._daft_options = node_options.read(daft, self._name)
+        self._retry = checked_retry(retry, self._name)
+        self._timeout = checked_timeout(timeout, self._name)
         self._dependencies = Dependencies(func)
         self._identify(code_hash(func) if version is None else self._pinned(func))
         self._built: _core.Node | None = None
@@ -187,6 +196,16 @@ class Node(HyperNode, Generic[P, R]):
     def daft(self) -> dict[str, Any]:
         """The options that say how Daft runs it; others ignore them."""
         return {} if self._daft_options is None else self._daft_options.given()
+
+    @property
+    def retry(self) -> Retry | None:
+        """When failed calls are made again; None if a failure is final."""
+        return self._retry
+
+    @property
+    def timeout(self) -> float | None:
+        """The most seconds of a call; None if it may take its time."""
+        return self._timeout
 
     @property
     def output_name(self) -> str | tuple[str, ...]:
@@ -254,8 +273,9 @@ class Node(HyperNode, Generic[P, R]):
             (p.name,) if p.default is empty else (p.name, p.default) for p in self._parameters
         ]
         keywords = tuple(p.name for p in self._parameters if p.kind is p.KEYWORD_ONLY)
+        batch = self._batch_function()
         return _core.python_node(
-            self._row_function(),
+            self._limited(self._row_function(), self.is_async),
             self._name,
             parameters,
             keywords or None,
@@ -264,10 +284,17 @@ class Node(HyperNode, Generic[P, R]):
             code,
             self._cache,
             self.is_async,
-            self._batch_function(),
+            None if batch is None else self._limited(batch, is_async=False),
             no_identity,
             self._code_parts() if self._version is None else version_part(self._version),
+            None if self._retry is None else self._retry._native(),
         )
+
+    def _limited(self, function: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+        """The function, whose calls take no longer than they may."""
+        if self._timeout is None:
+            return function
+        return limited(function, self._timeout, self._name, is_async)
 
     def _row_function(self) -> Callable[..., Any]:
         """What runs one row."""
@@ -303,7 +330,8 @@ class Node(HyperNode, Generic[P, R]):
     def _travelling_options(self) -> dict[str, Any]:
         """The keyword arguments that make such a node again."""
         options = {"cache": self._cache, "version": self._version, "aka": self._aka}
-        return options | ({"daft": self.daft} if self._daft_options is not None else {})
+        seldom = {"daft": self.daft or None, "retry": self._retry, "timeout": self._timeout}
+        return options | {name: value for name, value in seldom.items() if value is not None}
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By reference if a module holds this node, else by value."""
@@ -391,6 +419,8 @@ def node(
     version: str | None = None,
     aka: str | None = None,
     daft: Mapping[str, Any] | None = None,
+    retry: Retry | int | None = None,
+    timeout: float | None = None,
 ) -> Callable[[Callable[P, R]], Node[P, R]]: ...
 def node(
     output_name: Callable[..., Any] | str | Sequence[str] | None = None,
@@ -400,6 +430,8 @@ def node(
     version: str | None = None,
     aka: str | None = None,
     daft: Mapping[str, Any] | None = None,
+    retry: Retry | int | None = None,
+    timeout: float | None = None,
 ) -> Any:
     """Makes a function a node: `@node`, `@node("sum")`, `@node(output_name=("head", "tail"))`.
 
@@ -419,6 +451,12 @@ def node(
             `batch_size`, `cpus`, `gpus`, `max_concurrency`, `use_process` and `name`, in place of
             what the engine's `default_daft_config` says. In a DataFrame it is then a function of
             its own; `run` and `map` go by the strictest of their nodes.
+        retry: When a call that failed is made again: a `Retry`, or the most attempts, the first
+            included. Each row is retried by itself, a call for a whole batch as one. Cache keys do
+            not count it, nor the time limit.
+        timeout: The most seconds of each call, which then fails with a NodeTimeoutError. A
+            coroutine is cancelled; any other call is made in a thread of its own and goes on
+            there, but nobody waits for it and its result is thrown away.
 
     >>> @node(output_name="total", cache=False)
     ... def add(a, b=1):
@@ -436,6 +474,8 @@ def node(
 
             kind = BatchNode
         name = _name_of(func) if output_name is None else output_name
-        return kind(func, name, cache, version=version, aka=aka, daft=daft)
+        return kind(
+            func, name, cache, version=version, aka=aka, daft=daft, retry=retry, timeout=timeout
+        )
 
     return decorate

@@ -35,6 +35,7 @@ class Failure:
         error: What it raised; from another process a copy, or a RemoteError with its text.
         inputs: What the map has for this row alone, as it is now: the node may have changed it.
         inputs_digest: 64 hex digits that tell equal inputs; None if one has no digest.
+        attempts: How many calls were made: more than one for a node with a `retry`.
     """
 
     row: int
@@ -42,6 +43,7 @@ class Failure:
     error: BaseException
     inputs: dict[str, Any]
     inputs_digest: str | None
+    attempts: int
     _call: _Call = field(repr=False)
 
     @property
@@ -87,7 +89,7 @@ class Collected(NamedTuple):
     failures: Failures
 
 
-RawFailure = tuple[int, tuple[str, ...], BaseException, dict[str, Any], str | None]
+RawFailure = tuple[int, tuple[str, ...], BaseException, dict[str, Any], str | None, int]
 Raw = tuple[Any, list[int] | None, list[RawFailure]]
 
 

@@ -16,7 +16,7 @@ namespace {
 
 thread_local std::shared_ptr<RunState> current;
 
-constexpr std::array<const char*, 13> kHooks{"on_pipeline_start",
+constexpr std::array<const char*, 14> kHooks{"on_pipeline_start",
                                              "on_pipeline_end",
                                              "on_node_start",
                                              "on_node_end",
@@ -28,8 +28,9 @@ constexpr std::array<const char*, 13> kHooks{"on_pipeline_start",
                                              "on_map_item_start",
                                              "on_map_item_end",
                                              "on_map_item_cached",
-                                             "on_map_end"};
-static_assert(static_cast<std::size_t>(EventKind::kMapEnd) + 1 == kHooks.size());
+                                             "on_map_end",
+                                             "on_node_retry"};
+static_assert(static_cast<std::size_t>(EventKind::kNodeRetry) + 1 == kHooks.size());
 
 nb::object number(double seconds) { return owned(PyFloat_FromDouble(seconds)); }
 nb::object number(std::int64_t count) { return owned(PyLong_FromLongLong(count)); }
@@ -71,6 +72,9 @@ std::vector<nb::object> arguments_of(const Event& event) {
               number(event.seconds)};
     case EventKind::kNodeCached:
       return {str_of(event.node->name()), str_of(event.key == nullptr ? "" : event.key->hex())};
+    case EventKind::kNodeRetry:
+      return {str_of(event.node->name()), number(event.total), exception_object(event.error),
+              number(event.seconds)};
     case EventKind::kError:
       return {str_of(event.node->name()), exception_object(event.error)};
     case EventKind::kNestedStart:

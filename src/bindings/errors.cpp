@@ -14,7 +14,8 @@ nb::object twin(const char* name, const Error& error) {
 nb::object twin_of(const Error& error) {
   if (const auto* const failed = dynamic_cast<const ExecutionError*>(&error)) {
     const nb::object row = failed->row() < 0 ? nb::none() : nb::object(nb::int_(failed->row()));
-    return package_attribute("exceptions", "ExecutionError")(
+    const bool late = dynamic_cast<const NodeTimeoutError*>(failed) != nullptr;
+    return package_attribute("exceptions", late ? "NodeTimeoutError" : "ExecutionError")(
         str_of(error.message()), str_of(error.where()), str_of(error.fix()), str_of(failed->node()),
         row);
   }
@@ -59,6 +60,17 @@ nb::object exception_object(const std::exception_ptr& error) {
 std::exception_ptr exception_pointer(const nb::object& exception) {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(exception.ptr())), exception.ptr());
   return std::make_exception_ptr(nb::python_error());
+}
+
+void add_note(nb::handle exception, std::string_view text) {
+  try {
+    const nb::object note = str_of(text);
+    const nb::object notes = nb::getattr(exception, "__notes__", nb::list());
+    const int there = PySequence_Contains(notes.ptr(), note.ptr());
+    check(there);
+    if (there == 0) exception.attr("add_note")(note);
+  } catch (nb::python_error&) {  // an exception class with a mind of its own: then without
+  }
 }
 
 void translate_errors() { nb::register_exception_translator(translate); }

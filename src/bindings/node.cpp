@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "bindings/foreign_engine.hpp"
 #include "bindings/graph.hpp"
 #include "bindings/python_node.hpp"
+#include "bindings/retry.hpp"
 #include "bindings/run.hpp"
 #include "bindings/to_python.hpp"
 #include "graph/nested.hpp"
@@ -55,8 +57,10 @@ CodeParts parts_from(const Value& function) {
 Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
                  nb::handle keywords, const Names& outputs, bool unpack,
                  const std::optional<std::string>& code, bool cached, bool asynchronous,
-                 nb::handle batch, const std::string& no_identity, nb::handle code_parts) {
+                 nb::handle batch, const std::string& no_identity, nb::handle code_parts,
+                 const std::shared_ptr<Retry>& retry) {
   Node::Definition definition;
+  definition.retry = retry;
   definition.name = name;
   for (const nb::handle parameter : parameters) {
     NodeInput input;
@@ -73,7 +77,7 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
   definition.foreign = true;
   definition.body = std::make_shared<PythonBody>(
       PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
-                           definition.inputs.size(), outputs.size(), unpack, asynchronous});
+                           definition.inputs.size(), outputs.size(), unpack, asynchronous, retry});
   definition.whole_batch = !batch.is_none();
   if (!code_parts.is_none()) {
     definition.code_parts = [function = object_value(code_parts.ptr())] {
@@ -197,6 +201,7 @@ std::pair<std::string, std::vector<Node>> load(const std::string& path) {
 }  // namespace
 
 void bind_node(nb::module_& module) {
+  bind_retry(module);
   nb::class_<Type>(module, "Type")
       .def_prop_ro("kind", [](const Type& self) { return Type(self.kind()).name(); })
       .def_prop_ro("nullable", &Type::nullable)
@@ -215,12 +220,19 @@ void bind_node(nb::module_& module) {
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
       .def_prop_ro("signature", signature_text)
       .def("with_cached", with_cached, nb::arg("cached"))
+      .def("with_retry", &Node::retry, nb::arg("retry"))
+      .def(
+          "with_timeout",
+          [](const Node& self, double seconds) {
+            return self.timeout(std::chrono::duration<double>(seconds));
+          },
+          nb::arg("seconds"))
       .def("call", call_node, nb::arg("arguments"), nb::arg("given"));
   module.def("python_node", python_node, nb::arg("function"), nb::arg("name"),
              nb::arg("parameters"), nb::arg("keywords").none(), nb::arg("outputs"),
              nb::arg("unpack"), nb::arg("code").none(), nb::arg("cached"), nb::arg("asynchronous"),
              nb::arg("batch").none(), nb::arg("no_identity") = "",
-             nb::arg("code_parts") = nb::none());
+             nb::arg("code_parts") = nb::none(), nb::arg("retry") = nb::none());
   nb::class_<BatchExecutor>(module, "BatchExecutor");
   bind_foreign_engine(module);
   module.def("nested_node", nested_node, nb::arg("graph"), nb::arg("name"), nb::arg("inputs"),

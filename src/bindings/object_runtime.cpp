@@ -3,6 +3,7 @@
 
 #include <exception>
 
+#include "bindings/errors.hpp"
 #include "bindings/object_cast.hpp"
 #include "bindings/object_codec.hpp"
 #include "bindings/object_pickle.hpp"
@@ -95,6 +96,16 @@ bool ends_program(const std::exception_ptr& error) {
   }
 }
 
+void add_note(const std::exception_ptr& error, const std::string& text) {
+  const Locked lock;
+  try {
+    std::rethrow_exception(error);
+  } catch (const nb::python_error& raised) {
+    python::add_note(raised.value(), text);
+  } catch (...) {  // NOLINT(bugprone-empty-catch): it cannot carry any
+  }
+}
+
 void check_signals() {
   if (!usable()) return;
   const Locked lock;
@@ -148,6 +159,7 @@ constexpr detail::ObjectRuntime kRuntime{
     .suspend = suspend,
     .restore = restore,
     .ends_program = ends_program,
+    .add_note = add_note,
     .check_signals = check_signals,
 };
 

@@ -48,7 +48,7 @@ nb::tuple failure_of(const Graph& graph, const GraphInputs& inputs, const RowFai
   nb::dict given;
   for (const auto& [name, value] : items) given[str_of(name)] = to_python(value);
   return nb::make_tuple(failure.row, nb::tuple(names), exception_object(failure.error), given,
-                        digest_of_items(items));
+                        digest_of_items(items), failure.attempts);
 }
 
 }  // namespace

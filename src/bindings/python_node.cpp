@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "bindings/python_node.hpp"
 
+#include <nanobind/stl/shared_ptr.h>
+
 #include <array>
 #include <utility>
 #include <vector>
 
 #include "bindings/arrow.hpp"
+#include "bindings/errors.hpp"
 #include "bindings/to_python.hpp"
 
 namespace hypernodes::python {
@@ -28,6 +31,17 @@ PyObject* pointer(const Value& value) { return static_cast<PyObject*>(value.as_o
 [[noreturn]] void raise_again(const nb::object& error) {
   PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
   throw nb::python_error();
+}
+
+/// What hypernodes._async says of calls that it made again.
+std::vector<RetriedCall> retried_calls(const nb::object& told) {
+  std::vector<RetriedCall> calls;
+  for (const nb::handle each : told) {
+    const nb::object error = each[3];
+    calls.push_back({nb::cast<std::int64_t>(each[0]), nb::cast<std::int64_t>(each[1]),
+                     nb::cast<double>(each[2]), exception_pointer(error)});
+  }
+  return calls;
 }
 
 /// The arguments of one call: objects are borrowed, other values made into objects.
@@ -67,7 +81,8 @@ PythonBody::PythonBody(const Function& function)
       inputs_(function.inputs),
       outputs_(function.outputs),
       unpack_(function.unpack),
-      asynchronous_(function.asynchronous) {}
+      asynchronous_(function.asynchronous),
+      retry_(function.retry) {}
 
 nb::object PythonBody::call(PyObject** arguments) const {
   PyObject* const keywords = keywords_.is_null() ? nullptr : pointer(keywords_);
@@ -151,15 +166,22 @@ BatchResult PythonBody::run_batch(std::span<const Column> arguments, std::int64_
 void PythonBody::run_together(std::span<RowCall> calls, bool go_on) const {
   const Locked lock;
   nb::list starts;
+  nb::list retries;
   for (const RowCall& call : calls) {
     const auto* const body = static_cast<const PythonBody*>(call.body);
+    retries.append(nb::cast(body->retry_));
     starts.append(nb::cpp_function([body, arguments = call.arguments] {
       Arguments objects(body->inputs_);
       for (std::size_t i = 0; i < body->inputs_; ++i) objects.set(i, *arguments[i]);
       return body->call(objects.data());
     }));
   }
-  const nb::object outcomes = package_attribute("_async", "complete_together")(starts, go_on);
+  const nb::object together =
+      package_attribute("_async", "complete_together")(starts, go_on, retries);
+  const nb::object outcomes = together[0];
+  for (RetriedCall& retried : retried_calls(together[1])) {
+    calls[static_cast<std::size_t>(retried.row)].retried.push_back(std::move(retried));
+  }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const nb::object outcome = outcomes[i];
     if (outcome.is_none()) continue;
@@ -184,7 +206,9 @@ BatchResult PythonBody::wait_for_rows(std::span<const Value* const> columns,
   BatchResult result;
   std::vector<std::vector<Value>> made(outputs_);
   try {
-    const nb::object outcome = package_attribute("_async", "complete_rows")(start, rows);
+    const nb::object outcome =
+        package_attribute("_async", "complete_rows")(start, rows, nb::cast(retry_));
+    result.retried = retried_calls(outcome[2]);
     const nb::object error = outcome[1];
     std::vector<Value> row_outputs(outputs_);
     for (const nb::handle item : nb::borrow<nb::list>(outcome[0])) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -25,6 +26,7 @@ class PythonBody final : public NodeBody {
     std::size_t outputs = 1;
     bool unpack = false;        ///< The function returns a sequence with a value for each output.
     bool asynchronous = false;  ///< It returns awaitables: hypernodes._async waits for them.
+    std::shared_ptr<const Retry> retry = nullptr;  ///< Of awaitables that fail while others wait.
   };
 
   explicit PythonBody(const Function& function);
@@ -53,6 +55,7 @@ class PythonBody final : public NodeBody {
   std::size_t inputs_, outputs_;
   bool unpack_;
   bool asynchronous_;
+  std::shared_ptr<const Retry> retry_;
 };
 
 }  // namespace hypernodes::python

@@ -59,26 +59,20 @@ class Unnamed {
   std::vector<std::string> ids_;
 };
 
-/// The end of an ExecutionError's message: what the node's own exception said.
-std::string reason_of(const ExecutionError& error) {
-  const std::string beginning = ExecutionError(error.node(), error.row(), "").message();
-  return error.message().substr(std::min(beginning.size(), error.message().size()));
-}
-
-/// A failure as (exception, node, row, reason, around); the reason is None unless a C++ node
-/// failed.
+/// A failure as (exception, node, row, reason, around, attempts); the reason is None unless a C++
+/// node failed.
 nb::object travelling(const Failure& failure, const Unnamed& unnamed) {
   nb::object reason = nb::none();
   try {
     std::rethrow_exception(failure.error);
   } catch (const ExecutionError& error) {
-    reason = str_of(reason_of(error));
+    reason = str_of(error.reason());
   } catch (...) {  // NOLINT(bugprone-empty-catch): others have no parts
   }
   nb::list around;
   for (const std::string& name : failure.around) around.append(str_of(unnamed.leaving(name)));
   return nb::make_tuple(exception_object(failure.error), str_of(unnamed.leaving(failure.node)),
-                        failure.row, reason, around);
+                        failure.row, reason, around, failure.attempts);
 }
 
 Failure arrived(nb::handle failure, const Unnamed& unnamed) {
@@ -88,10 +82,16 @@ Failure arrived(nb::handle failure, const Unnamed& unnamed) {
   for (const nb::handle name : nb::object(failure[4])) {
     out.around.push_back(unnamed.arriving(std::string(text_of(nb::borrow(name)))));
   }
+  out.attempts = nb::cast<std::int64_t>(failure[5]);
+  const nb::object error = failure[0];
   if (nb::object(failure[3]).is_none()) {
-    out.error = exception_pointer(failure[0]);
+    out.error = exception_pointer(error);
+    return out;
+  }
+  const std::string reason(text_of(nb::object(failure[3])));
+  if (nb::isinstance(error, package_attribute("exceptions", "NodeTimeoutError"))) {
+    out.error = std::make_exception_ptr(NodeTimeoutError(out.node, out.row, reason));
   } else {
-    const std::string reason(text_of(nb::object(failure[3])));
     out.error = std::make_exception_ptr(ExecutionError(out.node, out.row, reason));
   }
   return out;
@@ -160,7 +160,7 @@ class RemoteRows {
         statistics, [this](const std::string& name) { return unnamed_.arriving(name); }));
     for (const nb::handle each : collected) {
       Failure row = arrived(each, unnamed_);
-      job_->context().add(RowFailure{row.row, row.node, row.around, row.error});
+      job_->context().add(RowFailure{row.row, row.node, row.around, row.error, row.attempts});
     }
     if (failure.is_none()) {
       job_->add(first, count, columns(outputs));
@@ -241,7 +241,9 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
       context->statistics(), [&](const std::string& name) { return unnamed.leaving(name); }));
   nb::list collected;
   for (const RowFailure& failed : context->statistics().failures) {
-    collected.append(travelling({failed.error, failed.node, failed.row, failed.around}, unnamed));
+    const Failure failure{failed.error,  failed.node, failed.row,
+                          failed.around, true,        failed.attempts};
+    collected.append(travelling(failure, unnamed));
   }
   if (job->failure()) {
     return nb::make_tuple(nb::none(), statistics, travelling(*job->failure(), unnamed), collected);

@@ -9,6 +9,7 @@
 
 #include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
+#include "bindings/errors.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/outcomes.hpp"
 #include "bindings/records.hpp"
@@ -176,17 +177,6 @@ nb::object map_plain(PythonGraph& graph, const std::shared_ptr<const Plan>& plan
   return results.result();
 }
 
-/// PEP 678. The same exception object may be raised twice: it gets each note once.
-void add_note(nb::handle exception, const nb::object& note) {
-  try {
-    const nb::object notes = nb::getattr(exception, "__notes__", nb::list());
-    const int there = PySequence_Contains(notes.ptr(), note.ptr());
-    check(there);
-    if (there == 0) exception.attr("add_note")(note);
-  } catch (nb::python_error&) {  // an exception class with a mind of its own: then without
-  }
-}
-
 }  // namespace
 
 void raise_failure(const Failure& failure, std::int64_t batch_rows) {
@@ -199,7 +189,7 @@ void raise_failure(const Failure& failure, std::int64_t batch_rows) {
     if (failure.row >= 0 && batch_rows >= 0) {
       note += " of a batch of " + std::to_string(batch_rows);
     }
-    add_note(error.value(), str_of(note));
+    add_note(error.value(), note);
     throw;
   }
 }

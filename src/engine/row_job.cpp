@@ -156,6 +156,7 @@ void RowJob::fail(Failure failure, std::int64_t row) {
 void RowJob::stop() {
   const std::scoped_lock lock(mutex_);
   limit_ = 0;
+  context_->stop();
 }
 
 std::vector<Pieces> RowJob::outputs() {

@@ -82,6 +82,10 @@ class RunContext {
   bool collects() const { return collects_; }
   void add(RowFailure failure);
 
+  /// Nobody wants the rows any more: calls that failed are not made again.
+  void stop() { stopped_.store(true, std::memory_order_relaxed); }
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
+
   Statistics statistics() const;
 
  private:
@@ -98,6 +102,7 @@ class RunContext {
   std::vector<std::string> warnings_;
   std::vector<RowFailure> failures_;
   bool collects_ = false;
+  std::atomic<bool> stopped_{false};
   std::atomic<std::int64_t> damaged_{0};
   std::atomic<bool> degraded_{false};
   std::atomic<std::uint64_t> changes_{1};

@@ -6,6 +6,8 @@
 
 #include "hypernodes/error.hpp"
 #include "kernel/execution.hpp"
+#include "kernel/retry.hpp"
+#include "values/object_runtime.hpp"
 
 namespace hypernodes {
 
@@ -54,6 +56,27 @@ Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& conte
 
 void raise(const Failure& failure) { std::rethrow_exception(failure.error); }
 
+namespace {
+
+/// Makes a call that failed again while the node's retry says so.
+std::optional<Failure> run_again(const Node& node, const Value* const* arguments, Value* outputs,
+                                 std::int64_t row, std::exception_ptr error) {
+  const Node::Definition& definition = node.definition();
+  for (std::int64_t made = 1;; ++made) {
+    const auto delay = next_attempt(definition.retry.get(), error, made);
+    if (!delay) return make_failure(node, row, std::move(error), made);
+    wait_for_attempt(*delay);
+    try {
+      definition.body->run_row(arguments, outputs);
+      return std::nullopt;
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }
+}
+
+}  // namespace
+
 std::optional<Failure> run_row(const Graph& graph, const Selection& selection, Value* slots,
                                const bool* given, std::int64_t row) {
   const int roots = graph.root_count();
@@ -74,7 +97,9 @@ std::optional<Failure> run_row(const Graph& graph, const Selection& selection, V
     try {
       definition.body->run_row(arguments, slots + step.first_output);
     } catch (...) {
-      return make_failure(step.node, row, std::current_exception());
+      std::optional<Failure> failure =
+          run_again(step.node, arguments, slots + step.first_output, row, std::current_exception());
+      if (failure) return failure;
     }
   }
   return std::nullopt;
@@ -94,19 +119,37 @@ std::exception_ptr with_nested(E error) {
 
 }  // namespace
 
-Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error) {
+Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error,
+                     std::int64_t attempts) {
   Failure failure{error, node.name(), row};
-  if (node.definition().foreign) return failure;
+  failure.attempts = attempts;
+  std::string which;
+  if (attempts > 1) {
+    which = "attempt " + std::to_string(attempts) + " of " +
+            std::to_string(node.definition().retry->attempts);
+  }
+  if (node.definition().foreign) {
+    if (attempts > 1) {
+      detail::object_runtime()->add_note(error, "hypernodes: node '" + node.name() + "', " + which);
+    }
+    return failure;
+  }
+  if (attempts > 1) which = " (" + which + ")";
   try {
     std::rethrow_exception(error);
+  } catch (const NodeTimeoutError& inner) {
+    if (inner.node().empty()) {  // else it is of a run inside the node, too
+      failure.error =
+          std::make_exception_ptr(NodeTimeoutError(node.name(), row, inner.reason() + which));
+    }
   } catch (const ExecutionError&) {  // of a run inside the node
   } catch (const Error& inner) {
-    failure.error = with_nested(ExecutionError(node.name(), row, inner.message()));
+    failure.error = with_nested(ExecutionError(node.name(), row, inner.message() + which));
   } catch (const std::exception& inner) {
-    failure.error = with_nested(ExecutionError(node.name(), row, inner.what()));
+    failure.error = with_nested(ExecutionError(node.name(), row, inner.what() + which));
   } catch (...) {
-    failure.error =
-        with_nested(ExecutionError(node.name(), row, "an exception that is no std::exception"));
+    failure.error = with_nested(
+        ExecutionError(node.name(), row, "an exception that is no std::exception" + which));
   }
   return failure;
 }
@@ -115,6 +158,9 @@ void move_to_row(Failure& failure, std::int64_t row) {
   failure.row = row;
   try {
     std::rethrow_exception(failure.error);
+  } catch (const NodeTimeoutError& error) {
+    if (error.node() != failure.node || error.row() == row) return;
+    failure.error = std::make_exception_ptr(error.at_row(row));
   } catch (const ExecutionError& error) {
     // One of a run inside the node's function has that run's row.
     if (error.node() != failure.node || error.row() == row) return;

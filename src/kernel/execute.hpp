@@ -30,6 +30,7 @@ struct Failure {
   std::int64_t row = -1;                 ///< In the outermost map; -1 in a run.
   std::vector<std::string> around = {};  ///< The nodes that hold its pipeline, the outermost first.
   bool collected = false;                ///< The context has it: only its row is given up.
+  std::int64_t attempts = 1;             ///< How many calls were made.
 };
 
 /// Which pipeline a batch belongs to, and how its events are told.
@@ -100,8 +101,10 @@ class BatchExecutor {
 Column read_output(Batch& batch, int slot, const Frame& frame, RunContext& context,
                    std::optional<Failure>* failure);
 
-/// The failure of `node` with `error`, which an ExecutionError wraps unless the node is foreign.
-Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error);
+/// The failure of `node` with `error`, which an ExecutionError wraps unless the node is foreign. Of
+/// several attempts it says which.
+Failure make_failure(const Node& node, std::int64_t row, std::exception_ptr error,
+                     std::int64_t attempts = 1);
 
 /// Makes the failure of an inner pipeline's row that of row `row` of the outermost map; its
 /// ExecutionError, too.

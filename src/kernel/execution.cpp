@@ -161,9 +161,10 @@ Execution::StepState* Execution::producer(int slot) {
   return nullptr;
 }
 
-Failure Execution::fail(const StepState& state, std::int64_t row, std::exception_ptr error) {
+Failure Execution::fail(const StepState& state, std::int64_t row, std::exception_ptr error,
+                        std::int64_t attempts) {
   const Node& node = state.node();
-  Failure failure = make_failure(node, event_row(row), error);
+  Failure failure = make_failure(node, event_row(row), error, attempts);
   tell_error(state, row, failure.error);
   return failure;
 }

@@ -159,6 +159,10 @@ class Execution {
   /// Whether a value of a row is not what the row's key was made of.
   bool has_changed(StepState& state, std::int64_t row);
 
+  /// Whether a call that began at `before` and failed has left other inputs than its key is made
+  /// of.
+  bool left_changed(StepState& state, std::int64_t row, std::uint64_t before);
+
   // Rows that fail where failures are collected: they are given up, all others go on.
   /// Notes a failure of a node in `row`, whose outputs there will not be. False if it must stop the
   /// batch.
@@ -192,6 +196,9 @@ class Execution {
                                   std::vector<WaitingCall>& group);
   std::optional<Failure> run_group(const NodeBody& body, std::vector<WaitingCall>& group);
   void finish_one(StepState& state, std::int64_t row, Value* outputs, std::int64_t nanoseconds);
+  /// Tells that an attempt failed, and waits. False if the next one shall not be made.
+  bool wait_to_retry(StepState& state, std::int64_t row, std::int64_t attempt, double delay,
+                     const std::exception_ptr& error);
   /// The value of an input for one row; null if nothing supplies it or `*failure` is set.
   const Value* argument(const StepState& state, std::size_t input, std::int64_t row, Value& scratch,
                         std::optional<Failure>* failure);
@@ -207,7 +214,13 @@ class Execution {
   /// A node that wants whole batches gets one row of what is constant.
   std::vector<Column> arguments(StepState& state, const Rows* rows, std::int64_t count,
                                 std::optional<Failure>* failure);
-  BatchResult call(const StepState& state, const std::vector<Column>& columns, std::int64_t count);
+  /// Calls that fail are made again as the node's retry says; adds the time between to `waited`.
+  BatchResult call(const StepState& state, const std::vector<Column>& columns, std::int64_t count,
+                   std::int64_t* waited);
+  BatchResult call_once(const StepState& state, const std::vector<Column>& columns,
+                        std::int64_t count);
+  BatchResult call_again(const StepState& state, const std::vector<Column>& columns,
+                         std::int64_t count, BatchResult result, std::int64_t* waited);
   /// Whether an input has one value for all rows. REQUIRES: find_varying.
   bool is_constant(const StepState& state, std::size_t input) const;
   /// Whether a node gets its rows in one call: it wants to, and some input varies.
@@ -264,8 +277,11 @@ class Execution {
   /// Starts and ends of `rows`, or of all if empty, that a batch call ran.
   void tell_batch(const StepState& state, const Rows& rows, const std::vector<Column>& arguments,
                   const BatchResult& result, std::int64_t nanoseconds);
+  /// `call` has the batch's row.
+  void tell_retry(const StepState& state, const RetriedCall& call);
   void tell_error(const StepState& state, std::int64_t row, std::exception_ptr error);
-  Failure fail(const StepState& state, std::int64_t row, std::exception_ptr error);
+  Failure fail(const StepState& state, std::int64_t row, std::exception_ptr error,
+               std::int64_t attempts);
   std::int64_t event_row(std::int64_t row) const {
     return frame_.map ? batch_.first_row + row : -1;
   }

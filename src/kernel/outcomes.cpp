@@ -28,7 +28,8 @@ bool Execution::collect(StepState& state, std::int64_t row, Failure& failure) {
   if (!frame_.collects) return false;
   if (!failure.collected) {
     if (ends_program(failure.error)) return false;
-    context_.add(RowFailure{failure.row, failure.node, failure.around, failure.error});
+    context_.add(
+        RowFailure{failure.row, failure.node, failure.around, failure.error, failure.attempts});
     failure.collected = true;
   }
   give_up(state, row);

@@ -145,7 +145,16 @@ std::vector<Column> Execution::arguments(StepState& state, const Rows* rows, std
 }
 
 BatchResult Execution::call(const StepState& state, const std::vector<Column>& columns,
-                            std::int64_t count) {
+                            std::int64_t count, std::int64_t* waited) {
+  BatchResult result = call_once(state, columns, count);
+  const Node::Definition& definition = state.node().definition();
+  if (!result.error || definition.retry == nullptr) return result;
+  if (definition.body->waits() && !takes_whole_batch(state)) return result;  // it did so itself
+  return call_again(state, columns, count, std::move(result), waited);
+}
+
+BatchResult Execution::call_once(const StepState& state, const std::vector<Column>& columns,
+                                 std::int64_t count) {
   const Node::Definition& definition = state.node().definition();
   std::optional<detail::Suspended> native;
   if (!definition.foreign) native.emplace();
@@ -199,9 +208,10 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
                             });
         if (change) context_.begin_change();
         const auto start = Clock::now();
-        result = call(state, columns, count);
-        elapsed = nanoseconds_since(start);
-        if (change) alone = context_.end_change(before) && alone;
+        std::int64_t waited = 0;
+        result = call(state, columns, count, &waited);
+        elapsed = nanoseconds_since(start) - waited;
+        if (change) alone = context_.end_change(before) && alone && result.retried.empty();
         if (!change) alone = true;
       }
     } catch (const TypeError&) {
@@ -216,7 +226,8 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     }
     if (failure) return run_before_limit(state, rows, *std::move(failure));
   }
-  judge(state, before, alone, /*rows=*/!alone && definition.nested != nullptr);
+  judge(state, before, alone,
+        /*rows=*/!alone && (definition.nested != nullptr || !result.retried.empty()));
   state.ran += result.done;
   state.nanoseconds += elapsed;
   // A column that lacks rows cannot stand for them.
@@ -241,7 +252,10 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   if (result.error) {
     const std::int64_t row = row_at(result.done);
     limit_ = row;
-    return fail(state, row, result.error);
+    const auto failed_before = std::count_if(
+        result.retried.begin(), result.retried.end(),
+        [&](const RetriedCall& call) { return call.row < 0 || call.row == result.done; });
+    return fail(state, row, result.error, failed_before + 1);
   }
   return std::nullopt;
 }

@@ -7,6 +7,7 @@
 #include <typeinfo>
 #include <utility>
 
+#include "kernel/retry.hpp"
 #include "values/codec.hpp"
 
 // How a batch runs row by row.
@@ -97,21 +98,32 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   std::vector<Value> many_results(outputs > few_results.size() ? outputs : 0);
   Value* results = many_results.empty() ? few_results.data() : many_results.data();
   const bool change = changes(state, {arguments, inputs});
-  const std::uint64_t before = context_.changes();
-  if (change) context_.begin_change();
-  const auto start = Clock::now();
-  std::exception_ptr error;
-  try {
-    state.node().definition().body->run_row(arguments, results);
-  } catch (...) {
-    error = std::current_exception();
+  bool changed = false;  // by an attempt that failed
+  for (std::int64_t attempt = 1;; ++attempt) {
+    const std::uint64_t before = context_.changes();
+    if (change) context_.begin_change();
+    const auto start = Clock::now();
+    std::exception_ptr error;
+    try {
+      state.node().definition().body->run_row(arguments, results);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const std::int64_t elapsed = nanoseconds_since(start);
+    const bool alone = !change || context_.end_change(before);
+    if (!error) {
+      judge(state, before, alone);
+      if (changed) trust_ = Trust::kDrop;
+      finish_one(state, row, results, elapsed);
+      return std::nullopt;
+    }
+    const auto delay = next_attempt(state.node().definition().retry.get(), error, attempt);
+    if (!delay) return fail(state, row, error, attempt);
+    changed = changed || (change && left_changed(state, row, before));
+    if (!wait_to_retry(state, row, attempt, *delay, error)) {
+      return fail(state, row, error, attempt);
+    }
   }
-  const std::int64_t elapsed = nanoseconds_since(start);
-  const bool alone = !change || context_.end_change(before);
-  if (error) return fail(state, row, error);
-  judge(state, before, alone);
-  finish_one(state, row, results, elapsed);
-  return std::nullopt;
 }
 
 void Execution::finish_one(StepState& state, std::int64_t row, Value* outputs,
@@ -190,7 +202,14 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   const auto start = Clock::now();
   body.run_together(calls, /*go_on=*/frame_.collects);
   const std::int64_t elapsed = nanoseconds_since(start);
-  const bool alone = !change || (context_.end_change(before) && calls.size() == 1);
+  bool alone = !change || (context_.end_change(before) && calls.size() == 1);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (!calls[i].retried.empty()) alone = !change;
+    for (RetriedCall& retried : calls[i].retried) {
+      retried.row = group[i].row;
+      tell_retry(*group[i].state, retried);
+    }
+  }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].done) continue;
     judge(*group[i].state, before, alone, /*rows=*/!alone);
@@ -198,7 +217,8 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].error) continue;
-    Failure failure = fail(*group[i].state, group[i].row, calls[i].error);
+    const auto attempts = static_cast<std::int64_t>(calls[i].retried.size()) + 1;
+    Failure failure = fail(*group[i].state, group[i].row, calls[i].error, attempts);
     if (!collect(*group[i].state, group[i].row, failure)) return failure;
   }
   return std::nullopt;

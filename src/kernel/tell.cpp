@@ -41,17 +41,38 @@ void Execution::tell_batch(const StepState& state, const Rows& rows,
   std::vector<const Value*> pointers(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) pointers[i] = &values[i];
   const bool whole_batch = takes_whole_batch(state);
+  std::vector<RetriedCall> by_row = result.retried;
+  std::stable_sort(by_row.begin(), by_row.end(),
+                   [](const RetriedCall& a, const RetriedCall& b) { return a.row < b.row; });
+  auto retried = by_row.begin();
   for (std::int64_t i = 0; i < told; ++i) {
+    if (whole_batch) retried = by_row.begin();  // each is of all rows
     const std::int64_t row = rows.empty() ? i : rows[static_cast<std::size_t>(i)];
     for (std::size_t j = 0; j < arguments.size(); ++j) {
       const bool constant = whole_batch && is_constant(state, j);
       values[j] = arguments[j][constant ? 0 : i];
     }
     tell(EventKind::kNodeStart, &state, row, {pointers.data(), arguments.size()});
+    for (; retried != by_row.end() && retried->row <= i; ++retried) {
+      tell_retry(state, {row, retried->attempt, retried->delay, retried->error});
+    }
     if (i == result.done) break;
     for (std::size_t j = 0; j < result.outputs.size(); ++j) values[j] = result.outputs[j][i];
     tell(EventKind::kNodeEnd, &state, row, {pointers.data(), result.outputs.size()}, seconds);
   }
+}
+
+void Execution::tell_retry(const StepState& state, const RetriedCall& call) {
+  if (!tells()) return;
+  Event event;
+  event.kind = EventKind::kNodeRetry;
+  event.scope = &frame_.scope;
+  event.node = &state.node();
+  event.row = event_row(call.row);
+  event.total = call.attempt;
+  event.seconds = call.delay;
+  event.error = call.error;
+  context_.emit(*frame_.callbacks, event);
 }
 
 void Execution::tell_error(const StepState& state, std::int64_t row, std::exception_ptr error) {

@@ -21,13 +21,21 @@ std::string place(const std::string& node, std::int64_t row) {
 }  // namespace
 
 ExecutionError::ExecutionError(const std::string& node, std::int64_t row, const std::string& what)
-    : Error("Node '" + node + "' failed: " + what, place(node, row)), node_(node), row_(row) {}
+    : ExecutionError(node, row, what, {}) {}
+
+ExecutionError::ExecutionError(const std::string& node, std::int64_t row, const std::string& what,
+                               std::string fix)
+    : Error("Node '" + node + "' failed: " + what, place(node, row), std::move(fix)),
+      node_(node),
+      row_(row),
+      reason_(what) {}
 
 ExecutionError ExecutionError::at_row(std::int64_t row) const {
-  ExecutionError moved(*this);
-  static_cast<Error&>(moved) = Error(message(), place(node_, row), fix());
-  moved.row_ = row;
-  return moved;
+  return {node_, row, reason_, fix()};
 }
+
+NodeTimeoutError::NodeTimeoutError(const std::string& node, std::int64_t row,
+                                   const std::string& what)
+    : ExecutionError(node, row, what, "give it more time, or find out what it waits for") {}
 
 }  // namespace hypernodes

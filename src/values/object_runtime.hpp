@@ -45,6 +45,8 @@ struct ObjectRuntime {
   void (*restore)(void* token) noexcept;
   /// Whether `error` is one of the runtime's that ends a program rather than that a call failed.
   bool (*ends_program)(const std::exception_ptr& error);
+  /// Adds a line to what `error`, one of the runtime's, says of itself.
+  void (*add_note)(const std::exception_ptr& error, const std::string& text);
   /// Runs the handlers of signals that came, if this is the thread for that. Throws: what they do.
   void (*check_signals)();
 };

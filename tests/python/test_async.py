@@ -157,7 +157,7 @@ def test_rows_are_under_way_at_once_up_to_a_limit():
         now -= 1
         return row * 2
 
-    results, error = complete_rows(work, 300)
+    results, error, _ = complete_rows(work, 300)
     assert results == [row * 2 for row in range(300)]
     assert error is None
     assert most == 64
@@ -175,7 +175,7 @@ def test_the_lowest_failing_row_counts_and_no_later_one_begins():
             raise KeyError(row)
         return row
 
-    results, error = complete_rows(work, 1000)
+    results, error, _ = complete_rows(work, 1000)
     assert results == list(range(10))
     assert isinstance(error, ValueError)
     assert max(started) < 200

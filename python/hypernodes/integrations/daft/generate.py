@@ -174,6 +174,7 @@ class _Writer:
         if isinstance(node, Node):
             promised = hints.output_types(node.func, node.output_name)
             types = [kind if kind is not None and kind.exact else None for kind in promised]
+        self._refuse_attempts(node)
         outputs = [Value(name, kind) for name, kind in zip(names, types, strict=True)]
         unpack = not isinstance(node.output_name, str)
         is_async = isinstance(node, Node) and node.is_async
@@ -182,6 +183,15 @@ class _Writer:
             Call(self._function(node, names[0]), arguments, outputs, unpack, is_async)
         )
         return dict(zip(names, outputs, strict=True))
+
+    def _refuse_attempts(self, node: HyperNode) -> None:
+        for option in ("retry", "timeout"):
+            if isinstance(node, Node) and getattr(node, option) is not None:
+                raise self._refusal(
+                    f"The {option} of node '{node.name}'",
+                    Unwritable("the script calls functions as they are, without hypernodes"),
+                    f"leave {option} out, and put it into the function",
+                )
 
     def _function(self, node: HyperNode, output: str) -> str:
         function: Any = node.func if isinstance(node, Node) else node
