@@ -21,7 +21,7 @@ __all__ = ["complete", "complete_rows", "complete_together"]
 
 R = TypeVar("R")
 Retried: TypeAlias = tuple[int, int, float, Exception]
-"""A row or place, which attempt failed there, the seconds until the next one, and what it raised."""
+"""A row or place, which attempt failed there, the seconds until the next, and what it raised."""
 # As many rows of one node are under way at once.
 _MOST_ROWS = 64
 

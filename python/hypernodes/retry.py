@@ -172,9 +172,9 @@ async def _await_within(
     timeout: float,
     node: str,
     /,
-    *args: Any,
-    **kwargs: Any,
-) -> Any:  # noqa: ANN401 (the function's)
+    *args: Any,  # noqa: ANN401 (the function's)
+    **kwargs: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     import asyncio  # here: it takes long to import
 
     limit = asyncio.timeout(timeout)
@@ -191,8 +191,13 @@ async def _await_within(
 
 
 def _call_within(
-    function: Callable[..., Any], timeout: float, node: str, /, *args: Any, **kwargs: Any
-) -> Any:  # noqa: ANN401 (the function's)
+    function: Callable[..., Any],
+    timeout: float,
+    node: str,
+    /,
+    *args: Any,  # noqa: ANN401 (the function's)
+    **kwargs: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
     results: list[Any] = []
     errors: list[BaseException] = []
     ended = threading.Event()

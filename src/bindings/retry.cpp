@@ -58,7 +58,8 @@ class HelperThread {
   explicit HelperThread(bool inside_query) : inside_query_(inside_query) {}
   void enter() {
     engaged_.emplace();
-    if (inside_query_) query_.emplace();
+    // A call that was given up must not keep the program from ending.
+    if (inside_query_) query_.emplace(/*awaited=*/false);
   }
   void exit() {
     query_.reset();

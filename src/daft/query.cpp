@@ -28,14 +28,16 @@ constexpr std::int64_t kBatch = 131'072;
 
 }  // namespace
 
-InsideQuery::InsideQuery() {
-  if (queries_around++ > 0) return;
+InsideQuery::InsideQuery(bool awaited) : counted_(awaited && queries_around == 0) {
+  ++queries_around;
+  if (!counted_) return;
   const std::scoped_lock lock(inside().mutex);
   ++inside().threads;
 }
 
 InsideQuery::~InsideQuery() {
-  if (--queries_around > 0) return;
+  --queries_around;
+  if (!counted_) return;
   const std::scoped_lock lock(inside().mutex);
   if (--inside().threads == 0) inside().changed.notify_all();
 }

@@ -22,7 +22,8 @@ namespace hypernodes::daft {
 /// Marks this thread as one that Daft has evaluate rows, or that such a thread waits for.
 class InsideQuery {
  public:
-  InsideQuery();
+  /// `awaited`: wait_for_all() waits for it, too.
+  explicit InsideQuery(bool awaited = true);
   ~InsideQuery();
   InsideQuery(const InsideQuery&) = delete;
   InsideQuery& operator=(const InsideQuery&) = delete;
@@ -32,6 +33,7 @@ class InsideQuery {
 
  private:
   detail::Pooled pooled_;
+  const bool counted_;
 };
 
 /// A job where Daft's threads find it, by its number, while its query runs.

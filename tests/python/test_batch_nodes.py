@@ -52,7 +52,8 @@ def test_dual_node_looks_like_its_singular_function() -> None:
     assert scale.code_hash != Node(scale_one, "scaled").code_hash
     assert scale.code_hash != DualNode("scaled", scale_one, lambda x, factor: x).code_hash
     parameters = list(inspect.signature(DualNode).parameters)
-    assert parameters == ["output_name", "singular", "batch", "cache", "version", "aka", "daft"]
+    assert parameters[:7] == ["output_name", "singular", "batch", "cache", "version", "aka", "daft"]
+    assert parameters[7:] == ["retry", "timeout"]
 
 
 def test_run_calls_singular_and_map_calls_batch_once() -> None:

@@ -13,6 +13,7 @@ HOOKS = {
     "on_node_end": 3,
     "on_node_cached": 2,
     "on_error": 2,
+    "on_node_retry": 4,
     "on_nested_pipeline_start": 2,
     "on_nested_pipeline_end": 3,
     "on_map_start": 1,

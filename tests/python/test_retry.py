@@ -4,6 +4,8 @@
 import asyncio
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -462,6 +464,26 @@ def test_what_an_abandoned_call_returns_is_thrown_away(tmp_path):
     assert calls == [1, 1]
 
 
+def test_an_abandoned_call_does_not_keep_the_program_from_ending(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import threading\n"
+        "from hypernodes import DaftEngine, NodeTimeoutError, Pipeline, SeqEngine, node\n"
+        "@node('y', timeout=0.05)\n"
+        "def stuck(x):\n"
+        "    threading.Event().wait()\n"
+        "for engine in SeqEngine(), DaftEngine():\n"
+        "    try:\n"
+        "        Pipeline([stuck], engine=engine).run({'x': 1})\n"
+        "    except NodeTimeoutError:\n"
+        "        print('late')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "late\nlate\n", "")
+
+
 def test_a_batch_has_the_limit_as_one_call():
     def scale(x: list[float]) -> list[float]:
         time.sleep(x[0])
@@ -533,7 +555,7 @@ def test_retries_that_make_no_sense_are_refused(options, text):
     + [{"timeout": float(text)} for text in ("nan", "inf", "-1")],
 )
 def test_options_that_make_no_sense_are_refused(options):
-    with pytest.raises(HyperNodesError, match="Node 'len_of' has (retry|timeout)=") as caught:
+    with pytest.raises(HyperNodesError, match=r"Node 'len_of' has (retry|timeout)=") as caught:
         node("y", **options)(len_of)
     assert "len_of" in caught.value.where
     assert caught.value.fix

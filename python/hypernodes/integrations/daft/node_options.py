@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hypernodes.exceptions import PlanError
 from hypernodes.integrations.daft import options
 from hypernodes.node import HyperNode, Node, output_names
 from hypernodes.pipeline_node import PipelineNode
@@ -59,6 +60,13 @@ def read(config: Mapping[str, Any], node: str) -> NodeOptions:
     """
     where = f"node '{node}', daft=..."
     given = {key: value for key, value in config.items() if value is not None}
+    for option in ("max_retries", "on_error"):
+        if option in given:
+            raise PlanError(
+                f"Daft's own {option} would have rows run again, or fail, behind the node's back",
+                where,
+                "write @node(retry=...), which works on every engine, or map(on_error=...)",
+            )
     options.check(given, [field.name for field in fields(NodeOptions)], where)
     return NodeOptions(**given)
 
