@@ -29,6 +29,7 @@ def stateful(
     max_workers: int | None = None,
     batch_size: int | None = None,
     gpus: float | None = None,
+    cpus: float | None = None,
 ) -> Callable[[C], C]: ...
 def stateful(
     cls: type | None = None,
@@ -39,6 +40,7 @@ def stateful(
     max_workers: int | None = None,
     batch_size: int | None = None,
     gpus: float | None = None,
+    cpus: float | None = None,
 ) -> Any:
     """Makes a class whose objects are made on first use, once in a process.
 
@@ -63,6 +65,7 @@ def stateful(
         max_workers: How many workers may share the rows.
         batch_size: How many rows a worker is given at once.
         gpus: How many GPUs each object needs.
+        cpus: How many CPUs each object needs.
 
     The options given are in `__hypernode_options__`; they are not part of cache keys.
 
@@ -88,6 +91,7 @@ def stateful(
         "max_workers": max_workers,
         "batch_size": batch_size,
         "gpus": gpus,
+        "cpus": cpus,
     }
     given = {name: value for name, value in options.items() if value is not None}
     return functools.partial(_derive, options=given) if cls is None else _derive(cls, given)

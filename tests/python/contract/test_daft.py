@@ -15,7 +15,7 @@ from hypernodes import Node, Pipeline
 
 pytestmark = pytest.mark.parametrize("spec", [DAFT.param(), DAFT_V2.param()])
 
-OPTIONS = [{"max_workers": 2}, {"batch_size": 2}, {"max_concurrency": 1}, {"gpus": 0}]
+OPTIONS = [{"max_workers": 2}, {"batch_size": 2}, {"max_concurrency": 1}, {"gpus": 0}, {"cpus": 1}]
 
 
 @pytest.mark.parametrize("config", OPTIONS, ids=str)

@@ -171,10 +171,15 @@ def test_use_process_cuts_by_batch_size(plans: list[str]) -> None:
 
 
 @pytest.mark.parametrize("use_process", [True, False])
-def test_gpus_are_asked_of_daft(use_process: bool, plans: list[str]) -> None:
-    engine = DaftEngine(default_daft_config={"gpus": 1, "use_process": use_process})
+def test_resources_are_asked_of_daft(use_process: bool, plans: list[str]) -> None:
+    engine = DaftEngine(default_daft_config={"gpus": 1, "cpus": 2, "use_process": use_process})
     Pipeline([place]).map({"x": [1, 2]}, "x", engine=engine)
-    assert "num_gpus = 1" in plans[0]
+    assert "num_cpus = 2, num_gpus = 1" in plans[0]
+
+
+def test_resources_are_asked_of_daft_for_dataframes() -> None:
+    engine = DaftEngine(default_daft_config={"cpus": 2})
+    assert "num_cpus = 2" in engine.plan(Pipeline([place])).daft
 
 
 def test_a_pipeline_inside_a_query_stays_in_its_process() -> None:
@@ -230,7 +235,8 @@ def test_unknown_options_are_refused(config: dict[str, Any], text: str) -> None:
     with pytest.raises(PlanError, match=text) as caught:
         DaftEngine(default_daft_config=config)
     if "workers" in config:
-        assert "max_workers, batch_size, max_concurrency, use_process, gpus" in str(caught.value)
+        known = "max_workers, batch_size, max_concurrency, use_process, gpus, cpus"
+        assert known in str(caught.value)
 
 
 def test_an_engine_with_options_pickles() -> None:

@@ -66,7 +66,7 @@ class DaftEngine(NativeEngine):
             use_batch_udf: False to have Daft hand over rows one by one, which is slow, where
                 `default_daft_config` has no batch_size.
             default_daft_config: How Daft runs the rows of `run` and `map`, and for DataFrames
-                `batch_size` and `gpus`; any of
+                `batch_size`, `cpus` and `gpus`; any of
 
                 - max_workers: into how many parts a map is cut, and how many run at once. Threads
                   are Daft's own, one for each core; processes as many as you say.
@@ -74,7 +74,7 @@ class DaftEngine(NativeEngine):
                 - max_concurrency: how many calls are under way at once; how many processes.
                 - use_process: True to run rows in processes of their own, which Daft starts for
                   each run or map. What goes there must pickle.
-                - gpus: how many GPUs Daft reserves for each thread or process.
+                - gpus, cpus: how many of them Daft reserves for each thread or process.
 
                 With a cache, threads compute equal rows once; processes may each compute one
                 that they need at the same time.

@@ -37,7 +37,7 @@ class Plans:
         """Keeps up to `most` of them.
 
         Args:
-            options: How Daft calls batch UDFs: `batch_size` and `gpus` count.
+            options: How Daft calls batch UDFs: `batch_size`, `cpus` and `gpus` count.
             most: How many.
         """
         self._options = options
@@ -318,7 +318,7 @@ class Plan:
         udf = self._daft.func.batch(
             return_dtype=dtype,
             batch_size=options.batch_size or self._options.batch_size,
-            cpus=options.cpus,
+            cpus=self._options.cpus if options.cpus is None else options.cpus,
             gpus=self._options.gpus if options.gpus is None else options.gpus,
         )(_named(options.name or step.name))
         return udf(held, counted, *arguments, *map(self._daft.lit, step.literals))

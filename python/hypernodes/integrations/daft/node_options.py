@@ -94,8 +94,12 @@ def for_rows(pipeline: Pipeline, engine: options.Options) -> options.Options:
         max_concurrency=_least(engine.max_concurrency, *(each.max_concurrency for each in found)),
         use_process=engine.use_process or any(each.use_process for each in found),
         gpus=max(engine.gpus, *(each.gpus or 0 for each in found)),
-        cpus=max((each.cpus for each in found if each.cpus is not None), default=None),
+        cpus=_most(engine.cpus, *(each.cpus for each in found)),
     )
+
+
+def _most(*needs: float | None) -> float | None:
+    return max((need for need in needs if need is not None), default=None)
 
 
 def _least(*limits: int | None) -> int | None:

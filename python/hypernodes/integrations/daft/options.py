@@ -59,7 +59,7 @@ def read(
     Raises:
         PlanError: For unknown keys and values that make no sense.
     """
-    known = ["max_workers", "batch_size", "max_concurrency", "use_process", "gpus"]
+    known = ["max_workers", "batch_size", "max_concurrency", "use_process", "gpus", "cpus"]
     given = {key: value for key, value in (config or {}).items() if value is not None}
     check(given, known, "DaftEngine(default_daft_config=...)")
     if not use_batch_udf:
