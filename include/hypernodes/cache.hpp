@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "hypernodes/digest.hpp"
 
@@ -102,6 +103,13 @@ class Cache {
 
   virtual CacheStatistics statistics() { return {}; }
 
+  /// The keys of all records of a node, for whoever is about to look for many, one by one. nullopt
+  /// if they are more than `most`, or if this cache does not find them quickly.
+  virtual std::optional<std::vector<Digest>> keys_of(const NodePrefix& /*node*/,
+                                                     std::size_t /*most*/) {
+    return std::nullopt;
+  }
+
   /// Why get_many() finds nothing for `key`. REQUIRES: it does not.
   virtual Absence absence(const Digest& /*key*/) { return Absence::kNeverStored; }
 
@@ -173,6 +181,7 @@ class DiskCache final : public Cache {
   void gc() override;
   CacheVerification verify() override;
   CacheStatistics statistics() override;
+  std::optional<std::vector<Digest>> keys_of(const NodePrefix& node, std::size_t most) override;
   Absence absence(const Digest& key) override;
   std::string note(std::string_view name) override;
   void put_note(std::string_view name, std::string_view text) override;

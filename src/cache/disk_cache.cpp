@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cache/lmdb_store.hpp"
 #include "cache/max_age.hpp"
@@ -78,6 +80,10 @@ CacheVerification DiskCache::verify() {
 
 CacheStatistics DiskCache::statistics() {
   return environment_->store->statistics(environment_->bounds);
+}
+
+std::optional<std::vector<Digest>> DiskCache::keys_of(const NodePrefix& node, std::size_t most) {
+  return environment_->store->keys_of(node, most);
 }
 
 Absence DiskCache::absence(const Digest& key) {

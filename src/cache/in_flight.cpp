@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "cache/in_flight.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -10,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "cache/forks.hpp"
 #include "cache/key_table.hpp"
 #include "values/object_runtime.hpp"
 
@@ -23,13 +22,12 @@ constexpr std::chrono::milliseconds kSlice{50};
 /// A shard that had more keys gives its memory back when it gets empty.
 constexpr std::size_t kKeptKeys = 1024;
 
+bool contains(std::span<const void* const> owners, const void* owner) {
+  return std::find(owners.begin(), owners.end(), owner) != owners.end();
+}
+
 thread_local int engagements = 0;
 thread_local int pools = 0;
-
-/// How many forks lie between this process and the one that began: cheaper to ask than getpid().
-std::atomic<int> forks{0};
-[[maybe_unused]] const int counts_forks =
-    ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
 
 }  // namespace
 
@@ -79,14 +77,24 @@ struct alignas(64) InFlight::Shard {
     entries = {};
     unused = {};
     finished = 0;
+    publishers = {};
     size.store(0, std::memory_order_relaxed);
   }
-  /// Erases all at once if all of it is what `owner` published. REQUIRES: the mutex.
-  bool clear_if_all_of(const void* owner) {
+  /// Notes that an entry is finished. REQUIRES: the mutex.
+  void add_finished(const void* owner) {
+    if (finished++ == 0) publishers.clear();
+    if (std::find(publishers.begin(), publishers.end(), owner) != publishers.end()) return;
+    publishers.push_back(owner);
+  }
+  /// Erases all at once if all of it is what `owners` published. REQUIRES: the mutex.
+  bool clear_if_all_of(std::span<const void* const> owners) {
     if (finished != size.load(std::memory_order_relaxed)) return false;
-    if (finished > 0 && publisher != owner) return false;
-    clear();
-    return true;
+    const bool all = finished == 0 ||
+                     std::all_of(publishers.begin(), publishers.end(), [&](const void* publisher) {
+                       return contains(owners, publisher);
+                     });
+    if (all) clear();
+    return all;
   }
   void tell_waiting() {
     if (waiting > 0) changed.notify_all();
@@ -98,9 +106,9 @@ struct alignas(64) InFlight::Shard {
   KeyTable places;  ///< In `entries`.
   std::vector<Entry> entries;
   std::vector<std::int64_t> unused;
-  std::size_t finished = 0;          ///< How many do not run.
-  const void* publisher = nullptr;   ///< Of all that are finished; null if they are several.
-  std::atomic<std::size_t> size{0};  ///< Spares the mutex where there is nothing to find.
+  std::size_t finished = 0;             ///< How many do not run.
+  std::vector<const void*> publishers;  ///< Of those, and perhaps of some that are gone.
+  std::atomic<std::size_t> size{0};     ///< Spares the mutex where there is nothing to find.
 };
 
 /// What belongs to one process, and is left behind by a forked child: its locks may be held by
@@ -112,19 +120,19 @@ struct InFlight::State {
   }
   Shard& shard(const Digest& key) { return shards[place(key)]; }
 
-  const int process = forks.load(std::memory_order_relaxed);
+  const int process = forks();
   std::atomic<std::uint64_t> forgotten{0};
   std::array<Shard, kShards> shards;
 };
 
 InFlight::~InFlight() {
   State* const mine = state_.load(std::memory_order_acquire);
-  if (mine != nullptr && mine->process == forks.load(std::memory_order_relaxed)) delete mine;
+  if (mine != nullptr && mine->process == forks()) delete mine;
 }
 
 InFlight::State& InFlight::state() {
   State* current = state_.load(std::memory_order_acquire);
-  if (current != nullptr && current->process == forks.load(std::memory_order_relaxed)) {
+  if (current != nullptr && current->process == forks()) {
     return *current;
   }
   auto* const fresh = new State;
@@ -191,14 +199,12 @@ void InFlight::publish(const Digest& key, const void* owner, std::string_view re
   const auto [entry, fresh] = shard.insert(key);
   const bool was_finished = !fresh && !entry->running;
   if (was_finished && entry->owner != owner) return;
-  if (shard.finished == 0) shard.publisher = owner;
-  if (shard.publisher != owner) shard.publisher = nullptr;
-  if (!was_finished) ++shard.finished;
+  if (!was_finished) shard.add_finished(owner);
   *entry = {owner, record, /*running=*/false, /*pooled=*/false};
   shard.tell_waiting();
 }
 
-void InFlight::forget(std::span<const Digest> keys, const void* owner) {
+void InFlight::forget(std::span<const Digest> keys, std::span<const void* const> owners) {
   State& mine = state();
   // Before any of them goes: who misses one here then sees that it has to ask the store again.
   mine.forgotten.fetch_add(1, std::memory_order_acq_rel);
@@ -206,7 +212,7 @@ void InFlight::forget(std::span<const Digest> keys, const void* owner) {
   if (keys.size() > State::kShards) {
     for (std::size_t i = 0; i < State::kShards; ++i) {
       const std::lock_guard lock(mine.shards[i].mutex);
-      cleared[i] = mine.shards[i].clear_if_all_of(owner);
+      cleared[i] = mine.shards[i].clear_if_all_of(owners);
     }
   }
   for (const Digest& key : keys) {
@@ -215,7 +221,7 @@ void InFlight::forget(std::span<const Digest> keys, const void* owner) {
     Shard& shard = mine.shards[place];
     const std::lock_guard lock(shard.mutex);
     const Shard::Entry* const entry = shard.find(key);
-    if (entry != nullptr && !entry->running && entry->owner == owner) shard.erase(key);
+    if (entry != nullptr && !entry->running && contains(owners, entry->owner)) shard.erase(key);
   }
 }
 

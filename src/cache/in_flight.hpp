@@ -99,8 +99,8 @@ class InFlight {
   /// until `owner` forgets it. The first one who publishes a key is the one who is asked.
   void publish(const Digest& key, const void* owner, std::string_view record);
 
-  /// The store has the records of `owner` now, or will never have them: these are all of them.
-  void forget(std::span<const Digest> keys, const void* owner);
+  /// The store has the records of `owners` now, or will never have them: these are all of them.
+  void forget(std::span<const Digest> keys, std::span<const void* const> owners);
 
   /// How often records were forgotten: who did not find a key in the store, and then not here,
   /// looks again if that has changed in between.

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "hypernodes/detail/recycled.hpp"
+
 namespace hypernodes {
 namespace {
 
@@ -71,19 +73,18 @@ std::vector<std::uint32_t> key_order(std::span<const Digest> keys) {
   const unsigned shift = 64 - bits;
   const Ranks rank{keys};
   std::vector<std::uint32_t> ends(std::size_t{1} << bits);
-  std::vector<Entry> ranked(keys.size());
-  for (std::uint32_t i = 0; i < keys.size(); ++i) {
-    ranked[i] = {.rank = rank(keys[i]), .index = i};
-    ++ends[ranked[i].rank >> shift];
-  }
+  for (const Digest& key : keys) ++ends[rank(key) >> shift];
   std::uint32_t total = 0;
   for (std::uint32_t& end : ends) {
     const std::uint32_t count = end;
     end = total;
     total += count;
   }
-  std::vector<Entry> entries(keys.size());
-  for (const Entry& entry : ranked) entries[ends[entry.rank >> shift]++] = entry;
+  detail::RecycledVector<Entry> entries(keys.size());
+  for (std::uint32_t i = 0; i < keys.size(); ++i) {
+    const Entry entry{.rank = rank(keys[i]), .index = i};
+    entries[ends[entry.rank >> shift]++] = entry;
+  }
   std::vector<std::uint32_t> order;
   order.reserve(keys.size());
   std::uint32_t begin = 0;

@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "cache/ascending_cursor.hpp"
+#include "cache/forks.hpp"
 #include "cache/key_order.hpp"
 #include "cache/record.hpp"
 #include "cache/record_trees.hpp"
@@ -142,7 +142,7 @@ struct Touch {
 
 /// What belongs to one process, and is left behind by a forked child.
 struct LmdbStore::Opened {
-  const pid_t process = ::getpid();
+  const int process = forks();
   /// Shared by transactions; alone, the map may move and the environment be replaced.
   FairSharedMutex mutex;
   std::unique_ptr<LmdbEnvironment> environment;  // null: cannot be opened, `warning` says why
@@ -183,7 +183,7 @@ LmdbStore::LmdbStore(fs::path directory, const LmdbLimits& limits)
 
 LmdbStore::~LmdbStore() {
   Opened* const mine = opened_.load(std::memory_order_relaxed);
-  if (mine == nullptr || mine->process != ::getpid()) return;
+  if (mine == nullptr || mine->process != forks()) return;
   flush();
   delete mine;
 }
@@ -214,10 +214,10 @@ void LmdbStore::release(LmdbStore* store) {
 LmdbStore::Opened& LmdbStore::opened() {
   // acquire: pairs with the release below.
   Opened* current = opened_.load(std::memory_order_acquire);
-  if (current != nullptr && current->process == ::getpid()) return *current;
+  if (current != nullptr && current->process == forks()) return *current;
   const std::lock_guard lock{registry().mutex};
   current = opened_.load(std::memory_order_acquire);
-  if (current != nullptr && current->process == ::getpid()) return *current;
+  if (current != nullptr && current->process == forks()) return *current;
   // A parent's object is not freed: its locks may be held by threads that this process lacks.
   auto* fresh = new Opened;
   reopen(*fresh);
@@ -465,6 +465,14 @@ struct LmdbStore::Chunk {
   std::span<const std::string_view> records;
   std::span<const std::uint32_t> order;
   std::uint64_t bytes;
+
+  /// Starts to fetch what is put a little after place `i`.
+  void fetch(std::size_t i) const {
+    if (i + 2 * kAhead >= order.size()) return;
+    __builtin_prefetch(&keys[order[i + 2 * kAhead]]);
+    __builtin_prefetch(&records[order[i + 2 * kAhead]]);
+    __builtin_prefetch(records[order[i + kAhead]].data());
+  }
 };
 
 void LmdbStore::put_many(std::span<const Digest> keys, std::span<const std::string_view> records,
@@ -501,6 +509,7 @@ bool LmdbStore::put_chunk(const Chunk& chunk, Durability durability, const LmdbB
         int error = trees.for_writing();
         stores = 0;
         for (std::size_t i = 0; error == MDB_SUCCESS && i < chunk.order.size(); ++i) {
+          chunk.fetch(i);
           const Digest& key = chunk.keys[chunk.order[i]];
           const std::string_view record = chunk.records[chunk.order[i]];
           if (i + 1 < chunk.order.size() && chunk.keys[chunk.order[i + 1]] == key) continue;
@@ -550,6 +559,33 @@ std::uint64_t LmdbStore::size() {
     return MDB_SUCCESS;
   });
   return records;
+}
+
+std::optional<std::vector<Digest>> LmdbStore::keys_of(const NodePrefix& node, std::size_t most) {
+  std::vector<Digest> keys;
+  bool all = false;
+  transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
+    keys.clear();
+    all = !environment.has_trees();
+    if (all) return MDB_SUCCESS;
+    LmdbCursor cursor;
+    int error = cursor.open(transaction.get(), environment.trees().records);
+    NodePrefix prefix = node;
+    MDB_val name{prefix.size(), prefix.data()};
+    MDB_val ignored{};
+    MDB_cursor_op move = MDB_SET_RANGE;
+    for (; error == MDB_SUCCESS && keys.size() <= most; move = MDB_NEXT) {
+      error = mdb_cursor_get(cursor.get(), &name, &ignored, move);
+      all = error == MDB_NOTFOUND ||
+            (error == MDB_SUCCESS && !to_view(name).starts_with(std::string_view(
+                                         reinterpret_cast<const char*>(node.data()), node.size())));
+      if (error != MDB_SUCCESS || all) break;
+      Digest& key = keys.emplace_back();
+      std::memcpy(key.bytes.data(), name.mv_data, std::min(name.mv_size, key.bytes.size()));
+    }
+    return error == MDB_NOTFOUND ? MDB_SUCCESS : error;
+  });
+  return all ? std::optional(std::move(keys)) : std::nullopt;
 }
 
 std::string LmdbStore::warning() {

@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cache/in_flight.hpp"
 #include "cache/lmdb_environment.hpp"
@@ -64,6 +66,7 @@ class LmdbStore {
                 Durability durability, const LmdbBounds& bounds = {});
   void flush();
   std::uint64_t size();
+  std::optional<std::vector<Digest>> keys_of(const NodePrefix& node, std::size_t most);
 
   // lmdb_maintenance.cpp: Cache's functions of these names.
   void clear(Durability durability);

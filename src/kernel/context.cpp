@@ -71,7 +71,7 @@ std::unique_ptr<WriteBehind> RunContext::take_writes(Cache& cache) {
 
 void RunContext::give_writes(std::unique_ptr<WriteBehind> writes) {
   if (!gathers_.load(std::memory_order_relaxed)) {
-    commit(*writes);
+    commit({&writes, 1});
     return;
   }
   writes->commit_if_due();
@@ -79,10 +79,13 @@ void RunContext::give_writes(std::unique_ptr<WriteBehind> writes) {
   writes_.push_back(std::move(writes));
 }
 
-void RunContext::commit(WriteBehind& writes) {
-  writes.commit();
-  if (!writes.warning().empty()) degrade(writes.warning());
-  check(writes.cache());
+void RunContext::commit(std::span<const std::unique_ptr<WriteBehind>> writes) {
+  WriteBehind& first = *writes.front();
+  first.commit_with(writes.subspan(1));
+  for (const auto& each : writes) {
+    if (!each->warning().empty()) degrade(each->warning());
+  }
+  check(first.cache());
 }
 
 void RunContext::flush() {
@@ -91,7 +94,14 @@ void RunContext::flush() {
     const std::lock_guard lock(mutex_);
     left.swap(writes_);
   }
-  for (const auto& writes : left) commit(*writes);
+  // One commit for each cache.
+  for (auto begin = left.begin(); begin != left.end();) {
+    const Cache* const cache = &(*begin)->cache();
+    const auto end = std::partition(
+        begin, left.end(), [cache](const auto& writes) { return &writes->cache() == cache; });
+    commit({begin, end});
+    begin = end;
+  }
   if (cache_ == nullptr) return;
   cache_->flush();
   check(*cache_);

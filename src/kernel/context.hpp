@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -89,7 +90,8 @@ class RunContext {
   Statistics statistics() const;
 
  private:
-  void commit(WriteBehind& writes);
+  /// Commits what threads gathered for one cache.
+  void commit(std::span<const std::unique_ptr<WriteBehind>> writes);
 
   std::shared_ptr<Cache> cache_;
   Callbacks callbacks_;

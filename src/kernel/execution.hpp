@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cache/in_flight.hpp"
+#include "cache/key_filter.hpp"
 #include "cache/key_table.hpp"
 #include "hypernodes/explanation.hpp"
 #include "kernel/execute.hpp"
@@ -82,8 +83,12 @@ class Execution {
     bool in_turn = false;                 ///< `computed` has what store() was given.
     detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
-    std::uint64_t commits = 0;  ///< WriteBehind::commits_of_others() before the first look-up.
-    KeyTable computed;          ///< Key to the row that has, or will have, its result.
+    std::uint64_t commits = 0;        ///< WriteBehind::commits_of_others() before the first look-up,
+    std::uint64_t commits_again = 0;  ///< and before the last of look_again(): of the rows
+    std::int64_t again_begin = 0, again_end = 0;  ///< from here to there.
+    /// What the cache had before the first look-up. For rows that are looked up one by one.
+    std::optional<KeyFilter> there;
+    KeyTable computed;  ///< Key to the row that has, or will have, its result.
     std::int64_t ran = 0, cached = 0, nanoseconds = 0;
 
     const Node& node() const { return step->node; }
@@ -107,6 +112,17 @@ class Execution {
   /// The lane of an input, or one with its default; unset if it has neither.
   Lane& input_lane(StepState& state, std::size_t input);
   void look_up(StepState& state, const Rows& rows);
+  /// Whether some node of this batch makes an input of a node.
+  bool inputs_are_computed(StepState& state);
+  /// Whether the cache may have a result that was not looked for ahead: it had it when this began,
+  /// or somebody has stored it since.
+  bool may_be_there(const StepState& state, const Digest& key) const {
+    return !state.there || state.there->may_have(key) || state.computed.find(key) >= 0 ||
+           writes_->commits_of_others() != state.commits;
+  }
+  /// Looks for a row that was not found again if others have stored results since, and for those
+  /// after it. Returns commits_of_others() of before.
+  std::uint64_t look_again(StepState& state, std::int64_t row);
   /// `rows` are those of `keys`; empty if these are the keys of all rows.
   void look_in_store(StepState& state, std::span<const std::int64_t> rows,
                      std::span<const Digest> keys);

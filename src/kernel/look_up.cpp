@@ -22,6 +22,14 @@ const Digest kDefault = [] {
   return digest;
 }();
 
+/// So many look-ups of one row each are worth a pass over all keys of the node, unless it has that
+/// many times more.
+constexpr std::size_t kWorthFilter = 1024;
+constexpr std::size_t kMostFiltered = 4;
+
+/// How many rows are looked for again.
+constexpr std::int64_t kAgain = std::int64_t{1} << 14;
+
 }  // namespace
 
 Lane& Execution::input_lane(StepState& state, std::size_t input) {
@@ -32,6 +40,13 @@ Lane& Execution::input_lane(StepState& state, std::size_t input) {
   Lane& fallback = state.fallbacks[input].lane;
   if (!fallback.is_set()) fallback.set_constant(*declared.fallback);
   return fallback;
+}
+
+bool Execution::inputs_are_computed(StepState& state) {
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    if (input_lane(state, i).is_rows()) return true;
+  }
+  return false;
 }
 
 bool Execution::make_key(StepState& state, std::int64_t row) {
@@ -93,8 +108,12 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   detail::RecycledVector<std::int64_t> wanted;
   wanted.reserve(rows.size());
   std::vector<EncodedOutput> outputs;
+  std::size_t without_key = 0;
   for (const std::int64_t row : rows) {
-    if (!make_key(state, row)) continue;
+    if (!make_key(state, row)) {
+      ++without_key;
+      continue;
+    }
     state.looked_up[at(row)] = true;
     const Digest& key = state.keys[at(row)];
     if (writes_->find(key, record_)) {
@@ -102,7 +121,12 @@ void Execution::look_up(StepState& state, const Rows& rows) {
     } else if (const auto held = held_->find(key)) {
       if (take_record(state, row, key, *held, outputs)) continue;
     }
-    wanted.push_back(row);
+    if (may_be_there(state, key)) wanted.push_back(row);
+  }
+  if (without_key >= kWorthFilter && order_ == Order::kRows && inputs_are_computed(state)) {
+    const detail::Suspended others_may_run;
+    const auto keys = frame_.cache->keys_of(state.keys_of->node(), kMostFiltered * without_key);
+    if (keys) state.there.emplace(*keys);
   }
   if (wanted.empty()) return;
 
@@ -114,6 +138,28 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   some.reserve(wanted.size());
   for (const std::int64_t row : wanted) some.push_back(state.keys[at(row)]);
   look_in_store(state, wanted, some);
+}
+
+std::uint64_t Execution::look_again(StepState& state, std::int64_t row) {
+  const bool was_again = row >= state.again_begin && row < state.again_end;
+  const std::uint64_t before = was_again ? state.commits_again : state.commits;
+  const std::uint64_t now = writes_->commits_of_others();
+  if (now == before) return now;
+  // Many at a time: each look gives up the object runtime's lock, and may wait long to get it back.
+  state.commits_again = now;
+  state.again_begin = row;
+  state.again_end = std::min(row + kAgain, batch_.rows);
+  Rows rows;
+  std::vector<Digest> keys;
+  for (; row < state.again_end; ++row) {
+    if (!state.looked_up[at(row)] || output_lane(state, 0).state(row) != Lane::State::kEmpty) {
+      continue;
+    }
+    rows.push_back(row);
+    keys.push_back(state.keys[at(row)]);
+  }
+  look_in_store(state, rows, keys);
+  return now;
 }
 
 void Execution::look_in_store(StepState& state, std::span<const std::int64_t> rows,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -9,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hypernodes/cache.hpp"
 #include "hypernodes/digest.hpp"
 #include "hypernodes/node.hpp"
 #include "kernel/lane.hpp"
@@ -61,12 +61,14 @@ class KeyMaker {
   explicit KeyMaker(const Node& node) : KeyMaker(node.definition().code) {}
   /// Adds the digest of a value that is fixed inside the node: a bound input of a nested pipeline.
   void add_fixed(const Digest& value) { state_.update(value.significant()); }
+  /// What all keys of the node begin with.
+  const NodePrefix& node() const { return node_; }
   /// The key for inputs with these digests, in the order of the node's inputs.
   Digest key(std::span<const Digest* const> inputs) const;
 
  private:
   Sha256 state_;
-  std::array<std::uint8_t, 8> node_;  ///< The first bytes of the code digest.
+  NodePrefix node_;  ///< The first bytes of the code digest.
 };
 
 /// Appends the record of a node's outputs under `key`; `secret` is needed if one is pickled.

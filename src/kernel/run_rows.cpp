@@ -63,10 +63,12 @@ Execution::Turn Execution::turn(StepState& state, std::int64_t row, bool waits) 
   }
   if (first.state(row) != Lane::State::kEmpty) return Turn::kTaken;
   if (!state.keys_of) return Turn::kRun;
-  std::uint64_t commits = state.commits;
+  std::uint64_t commits = 0;
   if (state.looked_up.empty() || !state.looked_up[at(row)]) {
     commits = writes_->commits_of_others();
     look_up(state, {row});
+  } else {
+    commits = look_again(state, row);
   }
   if (first.state(row) == Lane::State::kEmpty) take_computed(state, row);
   if (first.state(row) != Lane::State::kEmpty) return Turn::kTaken;

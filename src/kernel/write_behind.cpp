@@ -29,21 +29,33 @@ void WriteBehind::commit_if_due() {
   if (!keys_.empty() && std::chrono::steady_clock::now() - oldest_ > age_) commit();
 }
 
-void WriteBehind::commit() {
-  if (keys_.empty()) return;
+void WriteBehind::commit_with(std::span<const std::unique_ptr<WriteBehind>> others) {
+  std::vector<const void*> owners{this};
+  std::size_t keys = keys_.size();
+  for (const auto& other : others) {
+    owners.push_back(other.get());
+    keys += other->keys_.size();
+  }
+  if (keys == 0) return;
+  keys_.reserve(keys);
+  records_.reserve(keys);
   /// Also if the cache throws: nobody may be pointed to bytes that go.
   struct Forget {
     WriteBehind& writes;
+    std::span<const std::unique_ptr<WriteBehind>> others;
+    std::span<const void* const> owners;
     ~Forget() {
-      writes.in_flight_.forget(writes.keys_, &writes);
+      writes.in_flight_.forget(writes.keys_, owners);
       ++writes.commits_;
-      writes.keys_.clear();
-      writes.records_.clear();
-      writes.bytes_ = Arena();
-      writes.size_ = 0;
+      writes.clear();
+      for (const auto& other : others) other->clear();
     }
   };
-  const Forget forget{*this};
+  const Forget forget{*this, others, owners};
+  for (const auto& other : others) {
+    keys_.insert(keys_.end(), other->keys_.begin(), other->keys_.end());
+    records_.insert(records_.end(), other->records_.begin(), other->records_.end());
+  }
   const auto start = std::chrono::steady_clock::now();
   {
     const detail::Suspended others_may_run;
@@ -53,6 +65,13 @@ void WriteBehind::commit() {
   age_ = std::max<std::chrono::steady_clock::duration>(kAge, kShare * taken);
   // At once: the next that succeeds makes a cache forget it.
   if (std::string warning = cache_.warning(); !warning.empty()) warning_ = std::move(warning);
+}
+
+void WriteBehind::clear() {
+  keys_.clear();
+  records_.clear();
+  bytes_ = Arena();
+  size_ = 0;
 }
 
 }  // namespace hypernodes

@@ -3,6 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +41,16 @@ class WriteBehind {
   std::uint64_t commits_of_others() { return in_flight_.forgotten() - commits_; }
   /// Commits what is old enough; call between rows.
   void commit_if_due();
-  void commit();
+  void commit() { commit_with({}); }
+  /// Commits the records of others, of the same cache, together with its own: one commit of many
+  /// costs less than several of few.
+  void commit_with(std::span<const std::unique_ptr<WriteBehind>> others);
   /// Why the cache could not do its work at a commit; empty if it could at all of them.
   const std::string& warning() const { return warning_; }
 
  private:
   void added(const Digest& key);
+  void clear();
 
   // Keys are scattered over a node's pages, so that a commit to a large store writes most of them
   // again: the more records share one, the better. These bound what waits here to about 100 MB.

@@ -48,3 +48,48 @@ def test_blocks_of_large_rows(tmp_path: Path) -> None:
     for _ in range(2):
         sizes = pipeline.map(inputs={"x": xs}, map_over="x", output_name="size", outputs="columns")
         assert sizes == {"size": [40_000] * 40_000}
+
+
+def test_rows_of_a_later_node_are_found_though_they_were_not_looked_up_ahead(
+    tmp_path: Path,
+) -> None:
+    def steps(offset: int) -> Pipeline:
+        @node(output_name="moved")
+        def move(x: int) -> int:
+            return x + offset
+
+        @node(output_name="square")
+        def square(moved: int) -> int:
+            return moved * moved
+
+        return Pipeline([move, square], engine=SequentialEngine(), cache=DiskCache(tmp_path))
+
+    xs = [i % 4_000 for i in range(5_000)]
+    for offset, computed in ((0, 4_000), (1_000, 1_000), (500, 0)):
+        pipeline = steps(offset)
+        squares = pipeline.map({"x": xs}, map_over="x", output_name="square")
+        assert squares == [{"square": (x + offset) ** 2} for x in xs]
+        assert pipeline.last_run.nodes["move"].rows_run == 4_000
+        assert pipeline.last_run.nodes["square"].rows_run == computed
+
+
+def test_equal_rows_that_may_change_run_once_though_they_are_committed_between(
+    tmp_path: Path,
+) -> None:
+    @node(output_name="number")
+    def move(x: int) -> int:
+        return x + 1
+
+    @node(output_name="texts")
+    def repeat(number: int) -> list[bytes]:
+        return [number.to_bytes(4, "little") * 10_000]
+
+    pipeline = Pipeline([move, repeat], engine=SequentialEngine(), cache=DiskCache(tmp_path))
+    xs = [*range(1_200)] * 2  # 1 200 results are more than a commit takes
+    made = pipeline.map({"x": xs}, map_over="x", output_name="texts", outputs="columns")
+    assert all(
+        texts[0][:4] == (x + 1).to_bytes(4, "little")
+        for x, texts in zip(xs, made["texts"], strict=True)
+    )
+    assert made["texts"][0] is not made["texts"][1_200]
+    assert pipeline.last_run.nodes["repeat"].rows_run == 1_200

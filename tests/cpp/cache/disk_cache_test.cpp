@@ -178,6 +178,30 @@ TEST_F(DiskCacheTest, EmptyBatchesAndRepeatedKeysAreFine) {
   EXPECT_EQ(got, std::vector<std::string>{"second"});
 }
 
+TEST_F(DiskCacheTest, TellsTheKeysOfANode) {
+  DiskCache cache{directory_};
+  const auto node_key = [](std::uint8_t node, int number) {
+    Digest key = key_of(static_cast<std::uint64_t>(number));
+    std::fill_n(key.bytes.begin(), sizeof(NodePrefix), node);
+    return key;
+  };
+  std::vector<Digest> keys;
+  for (int i = 0; i < 300; ++i) keys.push_back(node_key(static_cast<std::uint8_t>(i % 3), i));
+  cache.put_many(keys, std::vector<std::string_view>(keys.size(), "record"));
+  const auto prefix_of = [](std::uint8_t node) {
+    NodePrefix prefix;
+    prefix.fill(node);
+    return prefix;
+  };
+  std::vector<Digest> expected;
+  for (int i = 1; i < 300; i += 3) expected.push_back(node_key(1, i));
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(cache.keys_of(prefix_of(1), 100), expected);
+  EXPECT_EQ(cache.keys_of(prefix_of(2), 100).value().size(), 100U);
+  EXPECT_EQ(cache.keys_of(prefix_of(1), 99), std::nullopt);
+  EXPECT_EQ(cache.keys_of(prefix_of(3), 0), std::vector<Digest>());
+}
+
 TEST_F(DiskCacheTest, ALaterPutReplaces) {
   DiskCache cache{directory_};
   const std::vector<Digest> keys{key_of(1)};

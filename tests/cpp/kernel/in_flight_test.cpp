@@ -37,6 +37,10 @@ using testing::TemporaryDirectory;
 
 Digest key(int number) { return Digest::of_bytes(std::to_string(number)); }
 
+void forget(InFlight& table, std::span<const Digest> keys, const void* owner) {
+  table.forget(keys, {&owner, 1});
+}
+
 /// What another thread is answered that asks for `number`.
 Answer asked(InFlight& table, int number, std::string* record = nullptr) {
   return std::async(std::launch::async,
@@ -95,11 +99,11 @@ TEST(InFlightTest, PublishedRecordIsFoundUntilItsOwnerForgetsIt) {
   EXPECT_EQ(record, "one");
 
   table.publish(key(1), &record, "of another");  // comes too late
-  table.forget(keys, &record);
+  forget(table, keys, &record);
   EXPECT_TRUE(table.find(key(1), record));
   EXPECT_EQ(record, "one");
   const std::uint64_t before = table.forgotten();
-  table.forget(keys, &claims);
+  forget(table, keys, &claims);
   EXPECT_FALSE(table.find(key(1), record));
   EXPECT_NE(table.forgotten(), before);
 }
@@ -178,7 +182,7 @@ TEST(InFlightTest, ManyKeysComeAndGo) {
       table.publish(keys.back(), &table, "r");
     }
     EXPECT_TRUE(table.find(keys[49'999], record));
-    table.forget(keys, &table);
+    forget(table, keys, &table);
     for (int i = 0; i < 50'000; i += 997)
       EXPECT_FALSE(table.find(keys[static_cast<std::size_t>(i)], record));
   }

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "kernel/memory_cache.hpp"
 
@@ -93,6 +95,21 @@ TEST(WriteBehindTest, OldRecordsAreCommittedWhenDue) {
   std::this_thread::sleep_for(std::chrono::milliseconds(550));
   writes.commit_if_due();
   EXPECT_EQ(cache.puts, (std::vector<std::size_t>{1}));
+}
+
+TEST(WriteBehindTest, SeveralAreCommittedAtOnce) {
+  MemoryCache cache;
+  WriteBehind writes(cache);
+  std::vector<std::unique_ptr<WriteBehind>> others;
+  for (int i = 0; i < 2; ++i) others.push_back(std::make_unique<WriteBehind>(cache));
+  add(writes, 1, "one");
+  add(*others[0], 2, "two");
+  add(*others[1], 3, "three");
+  add(*others[1], 4, "four");
+  writes.commit_with(others);
+  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{4}));
+  EXPECT_EQ(cache.records().at(key(3)), "three");
+  for (int i = 1; i <= 4; ++i) EXPECT_EQ(find(writes, i), std::nullopt);
 }
 
 TEST(WriteBehindTest, DestructorCommits) {
