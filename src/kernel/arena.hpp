@@ -14,20 +14,20 @@ namespace hypernodes {
 class Arena {
  public:
   std::string_view keep(std::string_view bytes) {
-    if (chunks_.empty() || chunks_.back().capacity() - chunks_.back().size() < bytes.size()) {
-      chunks_.emplace_back().reserve(std::max(kChunk, bytes.size()));
+    if (chunks_.empty() || left_ < bytes.size()) {
+      left_ = std::max(kChunk, bytes.size());
+      chunks_.emplace_back().reserve(left_);
     }
-    Chunk& chunk = chunks_.back();
-    const std::size_t begin = chunk.size();
-    chunk.resize(begin + bytes.size());
-    if (!bytes.empty()) std::memcpy(chunk.data() + begin, bytes.data(), bytes.size());
-    return {chunk.data() + begin, bytes.size()};
+    left_ -= bytes.size();
+    char* const kept = chunks_.back().extend(bytes.size());
+    if (!bytes.empty()) std::memcpy(kept, bytes.data(), bytes.size());
+    return {kept, bytes.size()};
   }
 
  private:
-  using Chunk = detail::RecycledVector<char>;
   static constexpr std::size_t kChunk = std::size_t{256} << 10;
-  std::deque<Chunk> chunks_;
+  std::deque<detail::Growing<char>> chunks_;
+  std::size_t left_ = 0;  ///< In the last chunk.
 };
 
 }  // namespace hypernodes

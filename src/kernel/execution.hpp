@@ -83,7 +83,7 @@ class Execution {
     bool in_turn = false;                 ///< `computed` has what store() was given.
     detail::RecycledVector<Digest> keys;  ///< By row; kUnknown if the row cannot be cached.
     std::vector<bool> looked_up;
-    std::uint64_t commits = 0;        ///< WriteBehind::commits_of_others() before the first look-up,
+    std::uint64_t commits = 0;  ///< WriteBehind::commits_of_others() before the first look-up,
     std::uint64_t commits_again = 0;  ///< and before the last of look_again(): of the rows
     std::int64_t again_begin = 0, again_end = 0;  ///< from here to there.
     /// What the cache had before the first look-up. For rows that are looked up one by one.
