@@ -97,10 +97,9 @@ bool has_listeners(const Graph& graph, const Selection& selection, const Callbac
 
 Order sequential_order(const Graph& graph, const Selection& selection, const RunContext& context) {
   if (wants_whole_batch(graph, selection)) return Order::kNodes;
-  const bool foreign =
-      std::any_of(selection.steps.begin(), selection.steps.end(), [&](int index) {
-        return graph.steps()[static_cast<std::size_t>(index)].node.definition().foreign;
-      });
+  const bool foreign = std::any_of(selection.steps.begin(), selection.steps.end(), [&](int index) {
+    return graph.steps()[static_cast<std::size_t>(index)].node.definition().foreign;
+  });
   const bool visible = foreign || has_listeners(graph, selection, context.callbacks());
   return visible ? Order::kRows : Order::kNodes;
 }

@@ -99,9 +99,9 @@ TEST_F(DaftEngineTest, StatefulNodeHasAnObjectForEachThreadAtMost) {
   std::atomic<int> made = 0;
   std::atomic<int> shared = 0;
   const std::int64_t rows = 200'000;
-  const auto pipeline =
-      Pipeline{stateful_node("y", {"x"}, [&] { return Adder(&made, &shared); })}.with_engine(
-          DaftEngine{});
+  const auto pipeline = Pipeline{stateful_node("y", {"x"}, [&] {
+                          return Adder(&made, &shared);
+                        })}.with_engine(DaftEngine{});
   const Columns outputs = pipeline.map({{"x", range(rows)}}, over("x"));
   for (std::int64_t row = 0; row < rows; ++row) ASSERT_EQ(outputs["y"].int64s()[row], row + 10);
   EXPECT_EQ(shared, 0);
