@@ -130,10 +130,12 @@ class RemoteJob:
             _places_of(self._rows.cache, pipeline),
         )
         self._told_apart = False
-        self.shared = Shared(
-            secrets.token_hex(16),
-            _travel.dumps_job(packed, pipeline, {**constants, "cache": packed.cache}),
-        )
+        try:
+            data = _travel.dumps_job(packed, pipeline, {**constants, "cache": packed.cache})
+        except BaseException:
+            self._close()
+            raise
+        self.shared = Shared(secrets.token_hex(16), data)
         if self._feed is not None:
             self._feed.open(self._inbox.hear)
 
@@ -143,6 +145,9 @@ class RemoteJob:
 
     def __exit__(self, *_: object) -> None:
         """Closes the feed."""
+        self._close()
+
+    def _close(self) -> None:
         if self._feed is not None:
             self._feed.close()
 

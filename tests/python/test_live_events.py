@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,19 @@ def test_what_a_callback_raises_stops_the_run(make: Callable[[], Engine], tmp_pa
     pipeline = Pipeline([wait_to_be_told], engine=make(), callbacks=[stops])
     with pytest.raises(LookupError, match="enough"):
         pipeline.map({"x": [1, 2], "signal": stops.signal}, map_over="x")
+
+
+@pytest.mark.parametrize("make", ENGINES)
+def test_nothing_is_left_open_if_a_pipeline_cannot_travel(
+    make: Callable[[], Engine], tmp_path: Path
+) -> None:
+    signals = Signals(tmp_path / "signal")
+    pipeline = Pipeline([wait_to_be_told], engine=make(), callbacks=[signals])
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(5):
+        with pytest.raises(TypeError, match="Input 'signal'"):
+            pipeline.map({"x": [1, 2], "signal": threading.Lock()}, map_over="x")
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2
 
 
 # A part that is tried again ------------------------------------------------------------------
