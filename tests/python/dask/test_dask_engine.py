@@ -344,6 +344,15 @@ def test_threads_share_an_engine() -> None:
     assert all(len(rows) == 20 for rows in results)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as a terminal has it: programs in the background of a script ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_interrupt_ends_a_map() -> None:
     ran: list[int] = []
     main = threading.get_ident()
