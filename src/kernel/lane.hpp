@@ -59,6 +59,12 @@ class Lane {
   /// or kPickled for a payload of kPickleMark and a pickle.
   void set_hit(std::int64_t row, std::string_view payload, const Digest& digest,
                State state = State::kHit);
+  /// Has the processor fetch what set_hit will write.
+  void fetch(std::int64_t row) const {
+    if (!digests_.empty()) __builtin_prefetch(&digests_[at(row)], 1);
+    if (!payloads_.empty()) __builtin_prefetch(&payloads_[at(row)], 1);
+    __builtin_prefetch(&states_[at(row)], 1);
+  }
   void set_value(std::int64_t row, Value value);
   /// Rows `rows[i]` take row i of `column`, as far as it goes.
   void set_computed(Column column, const std::vector<std::int64_t>& rows);
