@@ -121,6 +121,8 @@ class Lane {
                                           std::int64_t* bad_row);
   /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
+  /// The value of a hit; nullopt if it does not decode.
+  std::optional<Value> decode(std::int64_t row) const;
   /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
   std::optional<Value> unpickle(std::int64_t row) const;
 
