@@ -230,6 +230,11 @@ void refuse(const FrameStep& self, std::size_t place, nb::handle counted, std::i
   throw misfit(step, step.outputs()[place], message, rows, row);
 }
 
+/// The values of an output of a declared type that another process made, as its column.
+nb::object arrived(const FrameStep& self, std::size_t place, const nb::list& values) {
+  return to_daft(from_daft(values).cast(self.get().outputs()[place].type));
+}
+
 /// The columns that a DataFrame begins with, and what its steps are compiled from.
 struct FrameSource {
   std::int64_t rows = 0;
@@ -286,8 +291,8 @@ void set_hints(FrameSource& source, const nb::dict& hints) {
   }
 }
 
-/// `own`: for each node that is to be a step of its own, or holds such, its outputs, and its number or
-/// those inside.
+/// `own`: for each node that is to be a step of its own, or holds such, its outputs, and its number
+/// or those inside.
 std::shared_ptr<const daft::OwnNodes> own_nodes(const nb::list& own) {
   auto nodes = std::make_shared<daft::OwnNodes>();
   for (const nb::handle entry : own) {
@@ -450,6 +455,7 @@ void bind_daft_frame(nb::module_& module) {
       .def_prop_ro("argument_types",
                    [](const FrameStep& self) { return types_of(self.get().arguments()); })
       .def("run", run_step, nb::arg("counted").none(), nb::arg("arguments"))
+      .def("arrived", arrived, nb::arg("place"), nb::arg("values"))
       .def("refuse", refuse, nb::arg("place"), nb::arg("counted").none(), nb::arg("count"),
            nb::arg("row"), nb::arg("message"));
   nb::class_<FrameSource>(module, "DaftSource")

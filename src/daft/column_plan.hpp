@@ -92,7 +92,8 @@ struct PlanOptions {
   /// Root inputs that are the same for every row: numbers and text become literals of C++ nodes,
   /// others are kept in the steps.
   std::vector<std::pair<int, Value>> constants;
-  /// For each step of the graph its number, if it is to be a step of its own, or -1. Empty: none is.
+  /// For each step of the graph its number, if it is to be a step of its own, or -1. Empty: none
+  /// is.
   std::vector<int> own = {};
 };
 

@@ -44,8 +44,8 @@ class Inliner {
   }
 
  private:
-  /// A pipeline whose nodes are taken. `slots` are where its own ones are: a root input's number, or
-  /// the complement of an output's, as roots are still being added.
+  /// A pipeline whose nodes are taken. `slots` are where its own ones are: a root input's number,
+  /// or the complement of an output's, as roots are still being added.
   struct Pipeline {
     const Graph& graph;
     const OwnNodes* own;
@@ -103,8 +103,7 @@ class Inliner {
   std::string name_of(const Pipeline& pipeline, int slot) {
     const auto known = pipeline.names.find(slot);
     if (known != pipeline.names.end()) return known->second;
-    const std::string path =
-        std::string(kInner) + pipeline.path + pipeline.graph.slots()[at(slot)];
+    const std::string path = std::string(kInner) + pipeline.path + pipeline.graph.slots()[at(slot)];
     std::string name = path;
     for (int count = 2; !inner_names_.insert(name).second; ++count) {
       name = path + "#" + std::to_string(count);

@@ -102,8 +102,8 @@ TEST(InlinedTest, GivesTwoPipelinesOfOneNameTwoPaths) {
   for (const char* name : {"a", "b"}) middle->pipelines.emplace(name, numbered("y", 0));
   own.pipelines.emplace("a", middle);
   const Inlined parts = inlined(graph, graph->all(), own);
-  EXPECT_EQ(steps_of(parts), (Names{"twice(x)=m.n.y", "add(m.n.y, k)=a", "twice(x)=m.n.y#2",
-                                    "add(m.n.y#2, k)=b"}));
+  EXPECT_EQ(steps_of(parts),
+            (Names{"twice(x)=m.n.y", "add(m.n.y, k)=a", "twice(x)=m.n.y#2", "add(m.n.y#2, k)=b"}));
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ def split(text: str) -> list[str]:
 
 
 @node(output_name="vector", daft=PROCESS)
-def embed(words: list[str], scale: int = 1) -> tuple[int, ...]:
+def embed(words: list[str], scale: int = 1) -> Any:
     return tuple(len(word) * scale for word in words)
 
 
@@ -66,10 +66,10 @@ def frame(
     pipeline: Pipeline, inputs: Mapping[str, Any], over: Any, mode: str = "zip", **options: Any
 ) -> dict[str, list[Any]]:
     """The DataFrame's columns, which hold what the sequential engine returns."""
-    made: dict[str, list[Any]] = ENGINE.dataframe(pipeline, inputs, over, mode, **options).to_pydict()
-    expected = SequentialEngine().map(
-        pipeline, inputs, over, mode, outputs="columns", **options
-    )
+    made: dict[str, list[Any]] = ENGINE.dataframe(
+        pipeline, inputs, over, mode, **options
+    ).to_pydict()
+    expected = SequentialEngine().map(pipeline, inputs, over, mode, outputs="columns", **options)
     assert made == expected
     return made
 
@@ -280,7 +280,9 @@ def test_in_a_process_a_mapped_pipeline_computes_what_is_needed(tmp_path: Path) 
         return x
 
     inner = Pipeline([place, leave_out], name="inner").as_node(
-        input_mapping={"xs": "x"}, output_mapping={"place": "places", "unused": "rest"}, map_over="xs"
+        input_mapping={"xs": "x"},
+        output_mapping={"place": "places", "unused": "rest"},
+        map_over="xs",
     )
     outer = Pipeline([inner, Node(lambda places: places, "copies")])
     made = ENGINE.dataframe(outer, {"xs": [[1, 2], []]}, "xs", output_name="copies").to_pydict()
@@ -292,9 +294,15 @@ def test_in_a_process_a_mapped_pipeline_computes_what_is_needed(tmp_path: Path) 
 def test_native_nodes_go_to_the_process_of_a_mapped_pipeline(
     node_library: Callable[[str], Path],
 ) -> None:
-    inner = Pipeline([Node(lambda y: y + 1, "x", daft=PROCESS), load(node_library("nodes_a")).twice])
-    mapped = inner.as_node({"ys": "y"}, {"doubled": "all"}, map_over="ys")
-    assert frame(Pipeline([mapped]), {"ys": [[1, 2], []]}, "ys") == {"all": [[4, 6], []]}
+    library = load(node_library("nodes_a"))
+    words = Node(lambda text: text.split(), "words", daft=PROCESS)
+    inner = Pipeline([words, library.count, library.describe], name="inner")
+    mapped = inner.as_node({"texts": "text"}, {"counts": "all", "length": "sizes"}, "texts")
+    outer = Pipeline([mapped, Node(lambda all, sizes: (all, sizes), "both")])
+    texts = {"texts": [["a b a", ""], [], ["c"]]}
+    made = frame(outer, texts, "texts", output_name=["sizes", "both"])
+    assert made["sizes"] == [[5, None], [], [1]]
+    assert made["both"][0] == ([{"a": 2, "b": 1}, {}], [5, None])
 
 
 @pytest.mark.parametrize("lists", [[[1], None], [[1], 2]])

@@ -402,9 +402,12 @@ def _arrived(held: Step | TravellingStep, column: Any) -> Any:  # noqa: ANN401
     """A batch UDF: what a step made in another process."""
     step = held.here
     made = [_travel.loads(row) for row in column.to_pylist()]
-    if len(step.kinds) == 1:
-        return _column_of(step, None, [made])
-    results = [list(items) for items in zip(*made, strict=True)] if made else [[]] * len(step.kinds)
+    results: list[Any] = [made]
+    if len(step.kinds) > 1:
+        results = [[row[place] for row in made] for place in range(len(step.kinds))]
+    for place, kind in enumerate(step.kinds):
+        if kind is not None and not isinstance(kind, ColumnType):
+            results[place] = step.native.arrived(place, results[place])
     return _column_of(step, None, results)
 
 

@@ -137,9 +137,9 @@ def _inside(pipeline: Pipeline) -> Iterator[NodeOptions]:
 def own_nodes(pipeline: Pipeline) -> tuple[list[Own], Numbers]:
     """The nodes that are functions of their own in a DataFrame, and where they are.
 
-    A plain pipeline inside that has such nodes becomes its nodes. One that is mapped, or has a cache
-    of its own, is a function of its own as a whole, for which the strictest counts; one with an
-    engine of its own runs there.
+    A plain pipeline inside that has such nodes becomes its nodes. One that is mapped, or has its
+    own cache, is a function of its own as a whole, for which the strictest counts; one with its own
+    engine runs there.
     """
     own: list[Own] = []
     return own, _numbers(pipeline, own)

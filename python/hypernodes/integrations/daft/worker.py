@@ -125,10 +125,11 @@ def opened(data: bytes) -> Any:  # noqa: ANN401 (a function of columns)
 
 
 def _run(task: _Task, counted: Any, *given_columns: Any) -> list[bytes]:  # noqa: ANN401
-    given: dict[str, list[Any]] = {}
+    given: dict[str, Any] = {}
     for names, column, pickled in zip(task.arguments, given_columns, task.pickled, strict=True):
-        items = column.to_pylist()
-        given |= dict.fromkeys(names, list(map(_travel.loads, items)) if pickled else items)
+        # The core reads a column as it does in any process: a map is a dict.
+        items = list(map(_travel.loads, column.to_pylist())) if pickled else column.to_arrow()
+        given |= dict.fromkeys(names, items)
     rows = len(counted)
     outputs = list(dict.fromkeys(task.outputs))
     if given:
