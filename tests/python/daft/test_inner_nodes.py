@@ -70,7 +70,7 @@ def frame(
         pipeline, inputs, over, mode, **options
     ).to_pydict()
     expected = SequentialEngine().map(pipeline, inputs, over, mode, outputs="columns", **options)
-    assert made == expected
+    assert list(made.items()) == list(expected.items())
     return made
 
 
@@ -110,10 +110,10 @@ def test_inner_names_may_be_those_of_others() -> None:
     last = Node(lambda vector, total, words_2: (vector, total, words_2), "split")
     outer = Pipeline([first, second, last])
     inputs = {"title": ["a", "b c"], "words": [3, 4], "text": ["", "ddd"], "scale": 1}
-    frame(outer, inputs, ["title", "words", "text"])
+    outputs = list(frame(outer, inputs, ["title", "words", "text"]))
     table = daft.from_pydict({**inputs, "scale": [1, 1], "first": [0, 1]})
     made = outer.with_columns(table).to_pydict()
-    assert list(made) == [*inputs, "first", "vector", "total", "words_2", "split"]
+    assert list(made) == [*inputs, "first", *outputs]
     assert made["vector"] == [3, 8]
     assert made["words"] == [3, 4]
 
