@@ -195,13 +195,13 @@ class Plan:
         self._kept = kept
         # Where each slot's values are: an expression of columns that exist.
         self._values: dict[str, Any] = {}
-        # The same pickled: Daft keeps functions of Python objects in this process, whatever they
-        # ask for.
-        self._pickled: dict[str, Any] = {}
         # The column that an expression in _values needs.
         self._holders: dict[str, str] = {}
+        # If that column has tuples, the slot's place in them.
+        self._places: dict[str, int] = {}
         for name, _ in source.columns:
-            self._put(name, module.col(name), name)
+            self._values[name] = module.col(name)
+            self._holders[name] = name
         self._rows = not kept and (not source.columns or self._needs_rows(above=0))
         self._projections = self._project(source.outputs)
 
@@ -295,7 +295,7 @@ class Plan:
         dtype, counted = self._result_type(index), self._counted(step)
         if own is not None and own[1].use_process:
             columns = [
-                self._pickled[name] if kind is None else argument
+                self._pickled(name) if kind is None else argument
                 for name, kind, argument in zip(
                     step.arguments, step.argument_types, arguments, strict=True
                 )
@@ -332,23 +332,25 @@ class Plan:
         column = self._column_name(index)
         held = self._daft.col(column)
         for place, name in enumerate(step.outputs):
+            self._holders[name] = column
             if len(step.outputs) == 1:
-                self._put(name, held, column)
+                self._values[name] = held
             elif None not in kinds:
-                self._put(name, held[name], column)
+                self._values[name] = held[name]
             else:
                 # The step returns Python objects: a tuple for each row.
                 pick = self._daft.func.batch(return_dtype=_daft_type(self._daft, kinds[place]))
-                picked = pick(_pick)(self._travelling(index), held, place)
-                self._put(name, picked, column, place)
+                self._values[name] = pick(_pick)(self._travelling(index), held, place)
+                self._places[name] = place
 
-    def _put(self, name: str, value: Any, column: str, place: int | None = None) -> None:  # noqa: ANN401
-        """Notes that `value`, made of `column`, has a slot's values: those at `place` of tuples."""
-        self._values[name], self._holders[name] = value, column
-        # In one function: one around another may be taken to the process of a third.
+    def _pickled(self, name: str) -> Any:  # noqa: ANN401
+        """Python objects for a process: Daft keeps functions of these here, whatever they ask for.
+
+        One function of the column itself: of two, one around the other, Daft takes the inner one to
+        the process, too.
+        """
         pickle = self._daft.func.batch(return_dtype=self._daft.DataType.binary())(_pickled)
-        held = value if place is None else self._daft.col(column)
-        self._pickled[name] = pickle(held, place)
+        return pickle(self._daft.col(self._holders[name]), self._places.get(name))
 
     def _travelling(self, index: int) -> Step | TravellingStep:
         """A step as an argument of functions that Daft calls where it runs them."""
