@@ -13,7 +13,7 @@ import functools
 import secrets
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,12 +25,33 @@ from hypernodes.integrations.daft import node_options
 if TYPE_CHECKING:
     from hypernodes.pipeline import Pipeline
 
-__all__ = ["Origin", "OutputType", "Promised", "Step", "TravellingStep"]
+__all__ = ["Declared", "Origin", "OutputType", "Promised", "Step", "TravellingStep", "label"]
 
 # The column types of outputs of Python nodes, by name.
 Promised: TypeAlias = dict[str, ColumnType | None]
 # The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
 OutputType: TypeAlias = "_core.ArrowType | ColumnType | None"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the nodes of a pipeline say about DataFrames.
+
+    Attributes:
+        promised: The column types of outputs of Python nodes, by their hints.
+        own: The nodes that are functions of their own.
+        numbers: Where those are.
+    """
+
+    promised: Promised
+    own: list[node_options.Own]
+    numbers: node_options.Numbers
+
+    @classmethod
+    def by(cls, pipeline: Pipeline) -> Declared:
+        """What those of this one say now."""
+        return cls(_outputs.hinted_types(pipeline), *node_options.own_nodes(pipeline))
+
 
 _steps: weakref.WeakValueDictionary[str, Step] = weakref.WeakValueDictionary()
 
@@ -45,13 +66,11 @@ class Step:
         turn: What a call of it holds.
     """
 
-    def __init__(
-        self, native: _core.DaftStep, promised: Promised, own: Mapping[str, node_options.Own]
-    ) -> None:
-        """Keeps it; `own` has the nodes with options of their own, by output."""
+    def __init__(self, native: _core.DaftStep, declared: Declared) -> None:
+        """Keeps it."""
         self.native = native
-        self.own = None if native.function else own.get(native.nodes[0][1][0])
-        self.kinds = _kinds_of(native, promised)
+        self.own = None if native.own < 0 else declared.own[native.own]
+        self.kinds = _kinds_of(native, declared.promised)
         at_once = None if self.own is None else self.own[1].max_concurrency
         # Daft's own limit would take the step to processes, where its objects are not.
         self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
@@ -66,6 +85,11 @@ class Step:
     def __reduce__(self) -> tuple[Any, ...]:
         """Stays here."""
         return _find_step, (self._key, self.native.name)
+
+
+def label(column: str) -> str:
+    """The name of a column of a step for people: a path for one inside a pipeline."""
+    return column.removeprefix("__hn_inner_")
 
 
 def _find_step(key: str, name: str) -> Step:
@@ -140,7 +164,8 @@ def _compiled(origin: Origin) -> list[Step]:
     if _places.place(cache) != place:
         cache = None
     graph = pipeline._native(output_name, cached=cache is not None)
-    promised = _outputs.hinted_types(pipeline)
-    own = node_options.by_output(pipeline)
-    source = _core.daft_source_on(graph, columns, inputs, output_name, promised, list(own))
-    return [Step(step, promised, own) for step in _core.daft_compile(source, cache)]
+    declared = Declared.by(pipeline)
+    source = _core.daft_source_on(
+        graph, columns, inputs, output_name, declared.promised, declared.numbers
+    )
+    return [Step(step, declared) for step in _core.daft_compile(source, cache)]
