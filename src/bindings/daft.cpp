@@ -30,7 +30,8 @@ daft::Launch launch(nb::handle options) {
     const Locked lock;
     static const char* const kModule = "hypernodes.integrations.daft.query";
     nb::module_::import_(kModule).attr("collect")(job.number(), job->rows(), job->foreign(),
-                                                  str_of(job->label()), to_python(held));
+                                                  job->looks_up(), str_of(job->label()),
+                                                  to_python(held));
   };
 }
 

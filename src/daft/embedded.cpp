@@ -172,10 +172,11 @@ void launch_embedded(const OpenJob& job) {
                          interpreter.import_module("hypernodes.integrations.daft.query"));
   if (!module) throw_python_error(interpreter);
   const std::string label = job->label();
-  const Reference done(interpreter, interpreter.call_method(module.get(), "collect", "LLis",
-                                                            static_cast<long long>(job.number()),
-                                                            static_cast<long long>(job->rows()),
-                                                            job->foreign() ? 1 : 0, label.c_str()));
+  const Reference done(interpreter,
+                       interpreter.call_method(
+                           module.get(), "collect", "LLiis", static_cast<long long>(job.number()),
+                           static_cast<long long>(job->rows()), job->foreign() ? 1 : 0,
+                           job->looks_up() ? 1 : 0, label.c_str()));
   if (!done) throw_python_error(interpreter);
 }
 

@@ -11,35 +11,9 @@
 namespace hypernodes {
 namespace {
 
-/// Rows of a batch without anything to look up: a signal breaks in between two.
-constexpr std::int64_t kMaxBlock = std::int64_t{1} << 20;
-
-/// How many rows are looked up in one pass. Fewer cost the store's locality: one sweep over all its
-/// records takes half the time of eight over an eighth of them. More cost memory: rows that turn
-/// out to be large come in smaller blocks.
-class LookUpBlocks {
- public:
-  explicit LookUpBlocks(const Selection& selection)
-      : nodes_(std::max(static_cast<std::int64_t>(selection.steps.size()), std::int64_t{1})) {}
-  std::int64_t rows() const { return rows_; }
-  void note(const Batch& done) {
-    const std::int64_t value_bytes = std::max<std::int64_t>(done.value_bytes / done.rows, 1);
-    const std::int64_t most = std::min(kBytes / (nodes_ * kNodeBytes), kValueBytes / value_bytes);
-    rows_ = std::clamp(most, kMinRows, std::max(kMinRows, std::min(kGrowth * rows_, kMaxBlock)));
-  }
-
- private:
-  static constexpr std::int64_t kFirstRows = std::int64_t{1} << 14;
-  static constexpr std::int64_t kMinRows = std::int64_t{1} << 10;
-  static constexpr std::int64_t kGrowth = 64;
-  static constexpr std::int64_t kBytes = std::int64_t{512} << 20;
-  static constexpr std::int64_t kNodeBytes = 100;  // key, digest and state of a row
-  // Values are copied out of the store: into memory that is used again for the next block.
-  static constexpr std::int64_t kValueBytes = std::int64_t{32} << 20;
-
-  const std::int64_t nodes_;
-  std::int64_t rows_ = kFirstRows;
-};
+/// The first block of rows that are looked up; the second is already so many times as large.
+constexpr std::int64_t kFirstRows = std::int64_t{1} << 14;
+constexpr std::int64_t kGrowth = 64;
 
 /// Whether a node wants all rows of a map of this pipeline in one call. One in a pipeline that is
 /// itself mapped over lists gets the items of those.
@@ -54,6 +28,19 @@ bool wants_whole_batch(const Graph& graph, const Selection& selection) {
 }
 
 }  // namespace
+
+std::int64_t most_rows(const Batch& batch) {
+  constexpr std::int64_t kLeastRows = std::int64_t{1} << 10;
+  constexpr std::int64_t kBytes = std::int64_t{512} << 20;
+  constexpr std::int64_t kNodeBytes = 100;  // key, digest and state of a row
+  // Values are copied out of the store: into memory that is used again for the next block.
+  constexpr std::int64_t kValueBytes = std::int64_t{32} << 20;
+  const auto nodes = static_cast<std::int64_t>(batch.selection.steps.size());
+  const std::int64_t by_nodes = kBytes / std::max<std::int64_t>(nodes * kNodeBytes, 1);
+  const std::int64_t by_values =
+      kValueBytes / std::max<std::int64_t>(batch.value_bytes / batch.rows, 1);
+  return std::clamp(std::min(by_nodes, by_values), kLeastRows, kMostRows);
+}
 
 void set_inputs(Batch& batch, const GraphInputs& inputs) {
   for (const auto& [slot, value] : inputs.constants) batch.set_input(slot, value);
@@ -112,14 +99,13 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
   const std::int64_t rows = inputs.plan.rows;
   const bool lookups = frame.cache != nullptr || order == Order::kRows;
   const bool whole = wants_whole_batch(graph, selection);
-  LookUpBlocks blocks(selection);
+  std::int64_t block = whole ? rows : lookups ? kFirstRows : kMostRows;
   context.gather_writes();
   const auto start = Clock::now();
   tell_map(frame, context, rows, -1);
   outputs->assign(selection.outputs.size(), {});
   std::optional<Failure> failure;
   for (std::int64_t begin = 0; begin < rows && !failure;) {
-    const std::int64_t block = whole ? rows : lookups ? blocks.rows() : kMaxBlock;
     Batch batch(graph, selection, std::min(block, rows - begin));
     batch.first_row = begin;
     begin += batch.rows;
@@ -129,7 +115,7 @@ std::optional<Failure> map_batches(const Graph& graph, const Selection& selectio
     for (std::size_t i = 0; i < outputs->size() && !failure; ++i) {
       (*outputs)[i].push_back(read_output(batch, selection.outputs[i], frame, context, &failure));
     }
-    blocks.note(batch);
+    if (lookups) block = std::min(block * kGrowth, most_rows(batch));
     if (between) between();
   }
   if (!failure) {

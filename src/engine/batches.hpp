@@ -29,6 +29,13 @@ using Pieces = std::vector<Column>;
 Columns join(const Graph& graph, const Selection& selection, const std::vector<Pieces>& outputs,
              Statistics statistics);
 
+/// The most rows of any batch: a signal breaks in between two.
+constexpr std::int64_t kMostRows = std::int64_t{1} << 20;
+/// How many rows of a map may be looked up in one pass, going by those of `batch`. Fewer cost the
+/// store's locality: one sweep over all its records takes half the time of eight over an eighth of
+/// them. More cost memory: large values come in smaller blocks.
+std::int64_t most_rows(const Batch& batch);
+
 /// Gives a batch its rows of `inputs`, from `batch.first_row` on.
 void set_inputs(Batch& batch, const GraphInputs& inputs);
 

@@ -13,8 +13,8 @@
 namespace hypernodes {
 namespace {
 
-/// A range is run in blocks that grow while they are quick: between blocks it can be stopped, and
-/// large ones make the most of a cache.
+/// A range is run in blocks that grow while they are quick, or only look up: between blocks it can
+/// be stopped, and large ones make the most of a cache.
 constexpr std::chrono::milliseconds kQuick{10};
 constexpr std::int64_t kGrowth = 4;
 /// How many rows the first block has: a slow function is stopped after its row, nodes that wait
@@ -107,13 +107,14 @@ void RowJob::run_blocks(std::int64_t first, std::int64_t count) {
   while (first < end && first < limit_.load()) {
     const std::int64_t rows = std::min(size, end - first);
     const auto start = Clock::now();
-    run_block(first, rows);
-    if (Clock::now() - start < kQuick) size *= kGrowth;
+    const Block block = run_block(first, rows);
+    if (!block.ran || Clock::now() - start < kQuick) size *= kGrowth;
+    size = std::min(size, block.most_rows);
     first += rows;
   }
 }
 
-void RowJob::run_block(std::int64_t first, std::int64_t count) {
+RowJob::Block RowJob::run_block(std::int64_t first, std::int64_t count) {
   const std::shared_ptr<void> entered = enter_ ? enter_() : nullptr;
   std::optional<detail::Engaged> engaged;
   if (engaged_) engaged.emplace();
@@ -130,9 +131,10 @@ void RowJob::run_block(std::int64_t first, std::int64_t count) {
   if (failure) {
     const std::int64_t row = frame_.map ? failure->row - first_row_ : 0;
     fail(*std::move(failure), row);
-    return;
+  } else {
+    keep(std::move(piece));
   }
-  keep(std::move(piece));
+  return {.ran = batch.ran, .most_rows = most_rows(batch)};
 }
 
 void RowJob::add(std::int64_t first, std::int64_t count, std::vector<Column> outputs) {

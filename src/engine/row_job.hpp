@@ -47,6 +47,8 @@ class RowJob {
   RunContext& context() const { return *context_; }
   /// Whether a node or a value can only be opened with Python: its lock is needed then.
   bool foreign() const { return foreign_; }
+  /// Whether rows are looked up in a cache: many at once are quicker.
+  bool looks_up() const { return frame_.cache != nullptr; }
   /// Whether anybody hears of what happens in it, or in a pipeline inside it.
   bool listened() const { return listened_; }
   /// Whether some node wants all rows in one call: each part is one.
@@ -79,7 +81,11 @@ class RowJob {
   };
 
   void run_blocks(std::int64_t first, std::int64_t count);
-  void run_block(std::int64_t first, std::int64_t count);
+  struct Block {
+    bool ran;                ///< Whether any node ran.
+    std::int64_t most_rows;  ///< That the next may have.
+  };
+  Block run_block(std::int64_t first, std::int64_t count);
   void keep(Piece piece);
 
   const std::shared_ptr<const Graph> graph_;

@@ -68,6 +68,7 @@ struct Batch {
   std::vector<Lane> lanes;       ///< By slot.
   Arena payloads;                ///< What hits in the lanes point to.
   std::int64_t value_bytes = 0;  ///< Of encoded results in the lanes, so far as is known.
+  bool ran = false;              ///< Whether any node ran: not all was found.
 };
 
 /// Runs what `batch.selection` needs: digests rows, looks them up, runs the misses, stores them,

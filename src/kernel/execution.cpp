@@ -102,6 +102,7 @@ void Execution::start_lanes() {
 void Execution::finish_counts() {
   for (StepState& state : steps_) {
     if (state.ran == 0 && state.cached == 0) continue;
+    batch_.ran |= state.ran > 0;
     if (state.ran > 0 && state.keys_of) take_note(state);
     context_.count(state.node(), state.ran, state.cached, state.nanoseconds);
     state.ran = state.cached = state.nanoseconds = 0;

@@ -21,6 +21,8 @@ from hypernodes.integrations.daft.options import Options
 _TICKET = "row"
 # Fewer rows are not worth a part of their own.
 _PART_ROWS = 256
+# One look-up of so many rows in a cache takes half the time of several of Daft's usual batches.
+_LOOK_UP_ROWS = 1 << 19
 # Numbers are small: one is used again as soon as its query has ended.
 _KEPT_SOURCES = 16
 
@@ -29,6 +31,7 @@ def collect(
     number: int,
     rows: int,
     foreign: bool,
+    looks_up: bool,
     label: str,
     options: Options | None = None,
 ) -> None:
@@ -38,6 +41,7 @@ def collect(
         number: The job's.
         rows: How many rows it has.
         foreign: Whether they need Python: Daft then calls a batch UDF, else a native function.
+        looks_up: Whether they are looked up in a cache.
         label: What the column is called in Daft's plan.
         options: How Daft runs them; None leaves that to it.
     """
@@ -49,19 +53,19 @@ def collect(
             fix="use Daft's native runner, or choose another before the pipeline is put into one",
         )
     if options is None:
-        _collect(number, rows, foreign, label)
+        _collect(number, rows, foreign, looks_up, label)
         return
     with execution.applied(options.config):
         if options.plain:
-            _collect(number, rows, foreign, label)
+            _collect(number, rows, foreign, looks_up, label)
         else:
             _collect_with(options, number, rows, foreign, label)
 
 
-def _collect(number: int, rows: int, foreign: bool, label: str) -> None:
+def _collect(number: int, rows: int, foreign: bool, looks_up: bool, label: str) -> None:
     # Other sizes are left to the garbage collector together with their tickets.
     source = _source_of_one(number) if rows == 1 else _source(number, rows)
-    source.select(_expression(foreign, label)).collect()
+    source.select(_expression(foreign, looks_up, label)).collect()
 
 
 @functools.lru_cache(maxsize=_KEPT_SOURCES)
@@ -93,16 +97,17 @@ def _parts(number: int, rows: int, parts: int) -> Any:  # noqa: ANN401
 
 
 @functools.lru_cache(maxsize=256)
-def _expression(foreign: bool, label: str) -> Any:  # noqa: ANN401
-    return _call(foreign).alias(label)
+def _expression(foreign: bool, looks_up: bool, label: str) -> Any:  # noqa: ANN401
+    return _call(foreign, looks_up).alias(label)
 
 
 @functools.cache
-def _call(foreign: bool) -> Any:  # noqa: ANN401
+def _call(foreign: bool, looks_up: bool) -> Any:  # noqa: ANN401
     daft = extension.load()
     ticket = daft.col(_TICKET)
     if foreign:
-        return daft.func.batch(return_dtype=daft.DataType.int64())(_redeem)(ticket)
+        size = _LOOK_UP_ROWS if looks_up else None
+        return daft.func.batch(return_dtype=daft.DataType.int64(), batch_size=size)(_redeem)(ticket)
     with extension.defining:
         function = _core.daft_define_redeem()
         extension.load_functions(daft)
