@@ -218,6 +218,7 @@ void bind_node(nb::module_& module) {
       .def_prop_ro("has_identity", [](const Node& self) { return self.definition().has_identity; })
       .def_prop_ro("no_identity", [](const Node& self) { return self.definition().no_identity; })
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
+      .def_prop_ro("retried", [](const Node& self) { return self.definition().retry != nullptr; })
       .def_prop_ro("signature", signature_text)
       .def("with_cached", with_cached, nb::arg("cached"))
       .def("with_retry", &Node::retry, nb::arg("retry"))

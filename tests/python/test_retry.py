@@ -28,7 +28,6 @@ from hypernodes import (
     node,
 )
 from hypernodes.engines import DaskEngine
-from hypernodes.exceptions import PlanError
 
 AT_ONCE = Retry(attempts=3, delay=0)
 
@@ -538,10 +537,3 @@ def test_options_that_make_no_sense_are_refused(options):
         node("y", **options)(len_of)
     assert "len_of" in caught.value.where
     assert caught.value.fix
-
-
-@pytest.mark.parametrize("options", [{"retry": 3}, {"timeout": 5}])
-def test_scripts_do_without(options):
-    pipeline = Pipeline([node("y", **options)(len_of)], engine=DaftEngine())
-    with pytest.raises(PlanError, match=f"The {next(iter(options))} of node 'len_of'"):
-        DaftEngine().generate_code(pipeline, {"x": "a"})
