@@ -477,6 +477,9 @@ class Pipeline:
         node inside that is run for its effects (`cache=False`, say) is then left out, unless
         somebody takes an output of it, too.
 
+        A pipeline has no `retry` or `timeout` as a whole: give them to the nodes inside, so that
+        what has succeeded is not run again.
+
         Args:
             input_mapping: {outer name: inner name}; names left out stay.
             output_mapping: {inner name: outer name}; with it only the outputs named exist.
