@@ -322,8 +322,8 @@ class DaftEngine(NativeEngine):
         Its last DataFrame is `df`, with the outputs as columns; nothing runs before that is
         collected. A plain nested pipeline becomes its nodes, a mapped one a function with a loop,
         a C++ node is loaded from its library through hypernodes. Retries and time limits of nodes
-        are kept, engines, caches and callbacks left out. Columns are typed by return hints, which Daft takes at their word: it
-        converts a value that breaks its hint.
+        are kept, engines, caches and callbacks left out. Columns are typed by return hints, which
+        Daft takes at their word: it converts a value that breaks its hint.
 
         Args:
             pipeline: What to write.
