@@ -100,6 +100,7 @@ using daft::ColumnStep;
 struct FrameStep {
   ColumnPlan::Step step;
   nb::list literals;  ///< Their values.
+  nb::object graph;   ///< Keeps the functions of Python nodes.
 
   const ColumnStep& get() const { return *step.step; }
 };
@@ -220,6 +221,7 @@ struct FrameSource {
   std::string
       key;  ///< Sources of one graph with the same key have the same steps. Empty: none has.
   std::shared_ptr<const Graph> graph;
+  nb::object keeper;  ///< The graph's Python object.
   Selection selection;
   daft::PlanOptions options;
 };
@@ -286,6 +288,7 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
                           : run_inputs(graph, *plan, inputs);
   FrameSource out;
   out.graph = graph.graph();
+  out.keeper = nb::borrow(nb::find(graph));
   out.selection = plan->selection;
   out.rows = map ? given.plan.rows : 1;
   for (std::size_t i = 0; i < given.mapped.size(); ++i) {
@@ -318,6 +321,7 @@ FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   FrameSource out;
   out.graph = graph.graph();
+  out.keeper = nb::borrow(nb::find(graph));
   out.selection = plan->selection;
   for (const Plan::Root& root : plan->roots) {
     if (columns.contains(root.name)) {
@@ -367,7 +371,7 @@ nb::list compile_steps(const FrameSource& source, nb::handle cache) {
         if (slot == literal.slot) literals.append(to_python(value));
       }
     }
-    steps.append(nb::cast(FrameStep{step, literals}));
+    steps.append(nb::cast(FrameStep{step, literals, source.keeper}));
   }
   return steps;
 }
