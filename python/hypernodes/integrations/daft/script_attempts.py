@@ -55,7 +55,7 @@ class $NodeTimeoutError(RuntimeError, TimeoutError):
 
 _LIMITED = '''\
 def $limited(function, seconds):
-    """The function, but a call of it may take so long and no longer; then it goes on unheard."""
+    """The function, but a call that takes longer is given up: it goes on in its thread."""
 
     @$functools.wraps(function)
     def call(*args, **kwargs):
@@ -81,7 +81,7 @@ def $limited(function, seconds):
 
 _LIMITED_ASYNC = '''\
 def $limited(function, seconds):
-    """The coroutine function, but what it starts is cancelled when it takes longer."""
+    """The coroutine function, but a call that takes longer is cancelled."""
 
     @$functools.wraps(function)
     async def call(*args, **kwargs):
