@@ -152,6 +152,9 @@ class BatchExecutor:
 
 def engine_executor(engine: Any, pipeline: Any) -> BatchExecutor: ...
 
+class NodeObjects:
+    """What a native node calls, as the garbage collector sees it."""
+
 class Graph:
     """The nodes of a pipeline, wired up."""
 

@@ -44,7 +44,7 @@ HeldObjects::HeldObjects(std::string node, NodeObjects objects) : node_(std::mov
 }
 
 HeldObjects::~HeldObjects() {
-  if (!alive()) return;
+  if (!usable()) return;
   const Locked lock;
   objects_->held = false;
   drop(owner_);
