@@ -40,36 +40,16 @@ class BatchNode(Node[..., Any]):
     [{'scaled': 3.0}, {'scaled': 6.0}]
     """
 
-    def __init__(
-        self,
-        func: Callable[..., Any],
-        output_name: str | Sequence[str],
-        cache: bool = True,
-        *,
-        version: str | None = None,
-        aka: str | None = None,
-        daft: Mapping[str, Any] | None = None,
-        retry: Retry | int | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        """As for Node."""
-        super().__init__(
-            func,
-            output_name,
-            cache,
-            version=version,
-            aka=aka,
-            daft=daft,
-            retry=retry,
-            timeout=timeout,
-        )
-        self._forms = Forms(func, self._parameters)
-        if version is None:
+    def _complete(self) -> None:
+        self._forms = Forms(self.func, self._parameters)
+        if self._version is None:
             # The function gets other objects when a hint changes.
             self._code_hash = _joined("batch", self._code_hash, *self._forms.names)
         several = not isinstance(self._output_name, str)
         count = len(output_names(self._output_name)) if several else None
-        self._batch = BatchFunction(func, self._name, self._parameters, self._forms.forms, count)
+        self._batch = BatchFunction(
+            self.func, self._name, self._parameters, self._forms.forms, count
+        )
 
     @property
     def is_async(self) -> bool:

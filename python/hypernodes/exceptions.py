@@ -118,19 +118,6 @@ class NodeTimeoutError(ExecutionError, builtins.TimeoutError):
         row: The item of the map, from 0, of a C++ node; that of a Python node is in a note.
     """
 
-    def __init__(
-        self,
-        message: str = "",
-        where: str = "",
-        fix: str = "",
-        node: str = "",
-        row: int | None = None,
-    ) -> None:
-        """Keeps the parts."""
-        super().__init__(message, where, fix, node, row)
-        # An OSError takes its arguments for a number, a text and file names.
-        self.errno = self.strerror = self.filename = None
-
 
 class TypeWarning(UserWarning):
     """An output feeds an input whose type hint no value of it can satisfy; told at building."""

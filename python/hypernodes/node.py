@@ -159,6 +159,10 @@ class Node(HyperNode, Generic[P, R]):
         self._identify(code_hash(func) if version is None else self._pinned(func))
         self._built: _core.Node | None = None
         self._resolved_hints: dict[str, Any] | None = None
+        self._complete()
+
+    def _complete(self) -> None:
+        """What a kind of node reads of its function besides."""
 
     def _identify(self, digest: str | None) -> None:
         """Takes a digest of the node's code; None if nothing reliable identifies it."""

@@ -4,19 +4,19 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import os
-import reprlib
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _changes, _core, _tables, outcomes
 from ._graph import PipelineGraph, describe
+from ._settings import DEFAULT_ENGINE, check_engine, short_repr
 from ._type_check import check_types
-from .engines import NativeEngine, SeqEngine
+from ._wiring import Wiring
+from .engines import SeqEngine
 from .exceptions import TypeError as PipelineTypeError
 from .explanation import Explanation
-from .node import HyperNode, Node
+from .node import HyperNode
 from .pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
@@ -29,12 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Pipeline"]
 
-_numbers = itertools.count()
-
 T = TypeVar("T")
 
 
-class Pipeline:
+class Pipeline(Wiring):
     """A fixed set of nodes: run it on one item, or map it over many.
 
     Equality is identity. Threads: it may be run by several at once; `with_*`, `bind` and `unbind`
@@ -50,16 +48,6 @@ class Pipeline:
     >>> pipeline.map({"x": [1, 2]}, map_over="x")
     [{'doubled': 2}, {'doubled': 4}]
     """
-
-    # Built from the nodes as they were at _seen of _changes; see _refresh.
-    _seen: int
-    _quick: int  # equals _seen if a run without a cache need not look at anything
-    _readers: list[Node[..., Any]]
-    _caches_inside: bool
-    _callbacks_inside: bool
-    _built_from: tuple[str | None, list[_core.Node]] | None
-    _graph: _core.Graph
-    _last_runs: _core.LastRuns
 
     def __init__(
         self,
@@ -89,106 +77,12 @@ class Pipeline:
                 `strict_types` no value can be of the types of an output and of an input it feeds;
                 for a node or an engine that is none.
         """
-        _check_engine(engine)
+        super().__init__(engine, cache, callbacks, name)
         self.nodes = nodes
-        self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
-        self._nodes = [_as_node(node) for node in nodes]
-        self._name = name
-        self._engine = engine
-        self._cache = cache
-        self._callbacks = callbacks
-        self._bound: dict[str, Any] = {}
-        self._revision = 0
-        self._forget()
-        self._native()
+        self._wire([_as_node(node) for node in nodes])
         check_types(self._nodes, name, strict_types)
 
-    # Settings ---------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str | None:
-        """What it is called."""
-        return self._name
-
-    @name.setter
-    def name(self, name: str | None) -> None:
-        self._name = name
-        self._changed()
-
-    @property
-    def engine(self) -> Engine:
-        """How it is run."""
-        if self._engine is None:
-            return _DEFAULT_ENGINE
-        return self._engine
-
-    @engine.setter
-    def engine(self, engine: Engine | None) -> None:
-        _check_engine(engine)
-        self._engine = engine
-        self._changed()
-
-    @property
-    def cache(self) -> Cache | None:
-        """Where results are kept; None for the engine's."""
-        return self._cache
-
-    @cache.setter
-    def cache(self, cache: Cache | None) -> None:
-        self._cache = cache
-        self._changed()
-
-    @property
-    def callbacks(self) -> Sequence[PipelineCallback] | None:
-        """Who is told of what happens; None for the engine's."""
-        return self._callbacks
-
-    @callbacks.setter
-    def callbacks(self, callbacks: Sequence[PipelineCallback] | None) -> None:
-        self._callbacks = callbacks
-        self._changed()
-
-    def with_engine(self, engine: Engine | None) -> Self:
-        """Sets the engine and returns this pipeline.
-
-        Raises:
-            TypeError: If it has not the methods `run` and `map`.
-        """
-        self.engine = engine
-        return self
-
-    def with_cache(self, cache: Cache | None) -> Self:
-        """Sets the cache and returns this pipeline."""
-        self.cache = cache
-        return self
-
-    def with_callbacks(self, callbacks: Sequence[PipelineCallback] | None) -> Self:
-        """Sets the callbacks and returns this pipeline."""
-        self.callbacks = callbacks
-        return self
-
-    def with_name(self, name: str | None) -> Self:
-        """Sets the name and returns this pipeline."""
-        self.name = name
-        return self
-
-    def bind(self, **inputs: Any) -> Self:  # noqa: ANN401 (the inputs' own types)
-        """Gives inputs a value for every run, under those of a call, and returns this pipeline."""
-        self._bound = {**self._bound, **inputs}
-        self._changed()
-        return self
-
-    def unbind(self, *names: str) -> Self:
-        """Forgets bound values, all without names, and returns this pipeline."""
-        kept = {k: v for k, v in self._bound.items() if k not in names} if names else {}
-        self._bound = kept
-        self._changed()
-        return self
-
-    @property
-    def bound_inputs(self) -> dict[str, Any]:
-        """A copy of what is bound."""
-        return dict(self._bound)
+    # What it is made of ----------------------------------------------------------------------
 
     @property
     def unfulfilled_args(self) -> tuple[str, ...]:
@@ -256,7 +150,7 @@ class Pipeline:
             PlanError: For missing inputs or unknown outputs, before any node runs (a ValueError).
             ExecutionError: If a C++ node fails; what a Python node raises comes out as it is.
         """
-        chosen: Any = self._engine or _DEFAULT_ENGINE if engine is None else engine
+        chosen: Any = self._engine or DEFAULT_ENGINE if engine is None else engine
         if type(chosen) is SeqEngine and not kwargs:
             # What SeqEngine.run does, without its calls.
             cache = self._cache
@@ -272,7 +166,7 @@ class Pipeline:
             graph = self._native(output_name, cached=cache is not None)
             self._check_inner_callbacks(chosen)
             return graph.run(inputs, output_name, cache, callbacks)
-        _check_engine(engine)
+        check_engine(engine)
         merged = self._checked(inputs, output_name, kwargs)
         return chosen.run(self, merged, output_name, **kwargs)
 
@@ -359,7 +253,7 @@ class Pipeline:
             DependencyMissingError: If the package of a table is not installed (an ImportError).
         """
         if engine is not None:
-            _check_engine(engine)
+            check_engine(engine)
         chosen: Any = self.engine if engine is None else engine
         inputs, over = _tables.by_name(self, inputs, map_over, output_name, kwargs.get("overrides"))
         merged = self._checked(inputs, output_name, kwargs)
@@ -477,6 +371,9 @@ class Pipeline:
         node inside that is run for its effects (`cache=False`, say) is then left out, unless
         somebody takes an output of it, too.
 
+        A pipeline has no `retry` or `timeout` as a whole: give them to the nodes inside, so that
+        what has succeeded is not run again.
+
         Args:
             input_mapping: {outer name: inner name}; names left out stay.
             output_mapping: {inner name: outer name}; with it only the outputs named exist.
@@ -519,135 +416,21 @@ class Pipeline:
             **kw,
         )
 
-    # The native side --------------------------------------------------------------------------
-
-    def _merged(self, inputs: Mapping[str, Any] | Table | None) -> dict[str, Any]:
-        """A new dict: bound inputs under the given ones, which may be a table of one row."""
-        given: Any = inputs
-        if type(given) is not dict and _tables.is_table(given):
-            given = _tables.one_row(given, self._native().root_args)
-        return {**self._bound, **(given or {})}
-
-    def _own_settings(self) -> tuple[Cache | None, Sequence[PipelineCallback] | None]:
-        """The cache and callbacks set here or on an engine set here, for use inside another."""
-        engine = self._engine
-        cache = self._cache if self._cache is not None else getattr(engine, "cache", None)
-        return cache, self._callbacks or getattr(engine, "callbacks", None) or None
-
-    def _check_inner_callbacks(self, engine: Engine | NativeEngine) -> None:
-        """Raises PlanError if callbacks set inside do not go with what runs that pipeline.
-
-        Args:
-            engine: What runs this one, and those inside that have no engine of their own.
-        """
-        if not self._callbacks_inside:
-            return
-        for node in self._nodes:
-            if isinstance(node, PipelineNode):
-                inner = node.pipeline
-                runs = engine if inner._engine is None else inner._engine
-                callbacks = inner._own_settings()[1]
-                if callbacks and isinstance(runs, NativeEngine):
-                    runs._check_callbacks(callbacks)
-                inner._check_inner_callbacks(runs)
-
-    def _checked(
-        self,
-        inputs: Mapping[str, Any] | Table | None,
-        output_name: str | Sequence[str] | None,
-        options: Mapping[str, Any],
-    ) -> dict[str, Any]:
-        """The merged inputs, if they are enough for these outputs; else raises PlanError."""
-        merged = self._merged(inputs)
-        overrides = options.get("overrides") or {}
-        self._native(output_name, overrides).check({**merged, **overrides}, output_name)
-        return merged
-
-    def _native(
-        self,
-        output_name: str | Sequence[str] | None = None,
-        overrides: Collection[str] | None = None,
-        cached: bool = False,
-    ) -> _core.Graph:
-        """The graph to run for these outputs, up to date.
-
-        Args:
-            output_name: The only outputs to compute; None for all.
-            overrides: Outputs that are given.
-            cached: Whether the run has a cache, so that what nodes read from elsewhere counts.
-        """
-        if self._seen != _changes.current:
-            self._refresh()
-        if cached or self._caches_inside:
-            for node in self._readers:
-                if not node._dependencies.hold():
-                    node._read_again()
-            if self._seen != _changes.current:
-                self._refresh()
-        graph = self._graph if output_name is None else self._graph.covering(output_name)
-        return graph.overridden(list(overrides)) if overrides else graph
-
-    def _refresh(self) -> None:
-        """Builds the graph anew if anything that it is made of has changed."""
-        seen = _changes.current
-        built_from = (self._name, [node._definition() for node in self._nodes])
-        if self._built_from is None or not _same(self._built_from, built_from):
-            self._graph = _core.Graph(built_from[1], self._name or "", self.id, self._last_runs)
-            self._built_from = built_from
-        self._readers = [reader for node in self._nodes for reader in node._readers()]
-        inside = [node.pipeline for node in self._nodes if isinstance(node, PipelineNode)]
-        settings = [pipeline._own_settings() for pipeline in inside]
-        self._caches_inside = any(cache is not None for cache, _ in settings) or any(
-            pipeline._caches_inside for pipeline in inside
-        )
-        self._callbacks_inside = any(callbacks for _, callbacks in settings) or any(
-            pipeline._callbacks_inside for pipeline in inside
-        )
-        self._seen = seen
-        self._quick = -1 if self._caches_inside or self._callbacks_inside else seen
-
     def __cache_key__(self) -> tuple[Any, ...]:
         """What counts in keys where a function reads this pipeline: its code and what is bound."""
         self._native(cached=True)
         return self.as_node().code_hash, self._bound
-
-    def _changed(self) -> None:
-        self._revision += 1
-        _changes.note()
-
-    def _forget(self) -> None:
-        self._seen = self._quick = -1
-        self._readers = []
-        self._caches_inside = False
-        self._callbacks_inside = False
-        self._built_from = None
-        self._last_runs = _core.LastRuns()
 
     def __repr__(self) -> str:
         """`Pipeline(name='p', nodes=2, bound=[k=1], needs=[x])`."""
         parts = [f"name={self._name!r}"] if self._name else []
         parts.append(f"nodes={len(self._nodes)}")
         if self._bound:
-            bound = (f"{name}={_short(value)}" for name, value in self._bound.items())
+            bound = (f"{name}={short_repr(value)}" for name, value in self._bound.items())
             parts.append(f"bound=[{', '.join(bound)}]")
         if self.unfulfilled_args:
             parts.append(f"needs=[{', '.join(self.unfulfilled_args)}]")
         return f"Pipeline({', '.join(parts)})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All but the native graph, which is built again where it lands."""
-        native = {"_seen", "_quick", "_readers", "_caches_inside", "_callbacks_inside"}
-        native |= {"_built_from", "_graph", "_last_runs"}
-        return {key: value for key, value in self.__dict__.items() if key not in native}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """As it was, with an id of its own."""
-        self.__dict__.update(state)
-        self.id = f"pipeline_{os.getpid()}_{next(_numbers)}"
-        self._forget()
-
-
-_DEFAULT_ENGINE = SeqEngine()
 
 
 def _as_node(node: HyperNode | Pipeline) -> HyperNode:
@@ -662,32 +445,3 @@ def _as_node(node: HyperNode | Pipeline) -> HyperNode:
     else:
         fix = "pass what @node, Node(...) or Pipeline(...) gives"
     raise PipelineTypeError(f"A pipeline is made of nodes, got {type(node).__name__}", fix=fix)
-
-
-def _check_engine(engine: object) -> None:
-    """Raises TypeError for what can be no engine; None is no engine of its own."""
-    if engine is None:
-        return
-    methods = (getattr(engine, name, None) for name in ("run", "map"))
-    if isinstance(engine, type) or not all(map(callable, methods)):
-        raise PipelineTypeError(
-            f"An engine is an object with the methods run and map, got {_short(engine)}",
-            fix="pass one, such as SeqEngine(), DaftEngine() or DaskEngine()",
-        )
-
-
-_REPR_LENGTH = 40
-_reprs = reprlib.Repr()
-_reprs.maxstring = _reprs.maxother = _REPR_LENGTH
-
-
-def _short(value: object) -> str:
-    """A value's repr, cut where it gets long."""
-    text = _reprs.repr(value)
-    return text if len(text) <= _REPR_LENGTH else f"{text[: _REPR_LENGTH - 3]}..."
-
-
-def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:
-    if a[0] != b[0] or len(a[1]) != len(b[1]):
-        return False
-    return all(x is y for x, y in zip(a[1], b[1], strict=True))

@@ -102,6 +102,7 @@ using daft::ColumnStep;
 struct FrameStep {
   ColumnPlan::Step step;
   nb::list literals;  ///< Their values.
+  nb::object graph;   ///< Keeps the functions of Python nodes.
 
   const ColumnStep& get() const { return *step.step; }
 };
@@ -242,6 +243,7 @@ struct FrameSource {
   std::string
       key;  ///< Sources of one graph with the same key have the same steps. Empty: none has.
   std::shared_ptr<const Graph> graph;
+  nb::object keeper;  ///< The graph's Python object.
   Selection selection;
   daft::PlanOptions options;
 };
@@ -327,6 +329,7 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
   GraphInputs given = map ? to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode))
                           : run_inputs(graph, *plan, inputs);
   FrameSource out;
+  out.keeper = nb::borrow(nb::find(graph));
   out.rows = map ? given.plan.rows : 1;
   for (std::size_t i = 0; i < given.mapped.size(); ++i) {
     auto& [slot, items] = given.mapped[i];
@@ -355,6 +358,7 @@ FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb
                            nb::handle output_name, const nb::dict& hints, const nb::list& own) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   FrameSource out;
+  out.keeper = nb::borrow(nb::find(graph));
   std::vector<std::pair<int, Value>> constants;
   for (const Plan::Root& root : plan->roots) {
     if (columns.contains(root.name)) {
@@ -403,7 +407,7 @@ nb::list compile_steps(const FrameSource& source, nb::handle cache) {
         if (slot == literal.slot) literals.append(to_python(value));
       }
     }
-    steps.append(nb::cast(FrameStep{step, literals}));
+    steps.append(nb::cast(FrameStep{step, literals, source.keeper}));
   }
   return steps;
 }

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/choices.hpp"
 #include "bindings/graph.hpp"
 #include "bindings/to_python.hpp"
 #include "draw/model.hpp"
@@ -77,11 +78,12 @@ DrawTheme theme_of(const nb::dict& fields) {
 }
 
 Orientation orientation_of(const std::string& name) {
-  if (name == "TB") return Orientation::kTopToBottom;
-  if (name == "BT") return Orientation::kBottomToTop;
-  if (name == "LR") return Orientation::kLeftToRight;
-  if (name == "RL") return Orientation::kRightToLeft;
-  throw PlanError("Unknown orient '" + name + "'", {}, "use 'TB', 'BT', 'LR' or 'RL'");
+  return choice_of<Orientation>("orient", name,
+                                {{"TB", Orientation::kTopToBottom},
+                                 {"BT", Orientation::kBottomToTop},
+                                 {"LR", Orientation::kLeftToRight},
+                                 {"RL", Orientation::kRightToLeft}},
+                                "use 'TB', 'BT', 'LR' or 'RL'");
 }
 
 /// What Python knows of nodes: types by the names of inputs and outputs.

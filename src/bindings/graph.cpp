@@ -11,6 +11,7 @@
 
 #include "bindings/explain.hpp"
 #include "bindings/inputs.hpp"
+#include "bindings/node_objects.hpp"
 #include "bindings/run.hpp"
 
 namespace hypernodes::python {
@@ -36,6 +37,23 @@ std::vector<std::string> unfulfilled_args(const PythonGraph& self) {
     }
   }
   return names;
+}
+
+/// It keeps the native nodes, and they their functions.
+nb::object make_graph(const nb::list& nodes, std::string name, std::string id,
+                      std::shared_ptr<LastRuns> last_runs) {
+  const nb::object made = nb::cast(std::make_shared<PythonGraph>(
+      Graph::build(nb::cast<std::vector<Node>>(nodes), std::move(name), std::move(id)),
+      std::move(last_runs)));
+  keep(made, nb::tuple(nodes));
+  return made;
+}
+
+/// A graph's other form, which keeps what it has.
+nb::object variant_of(nb::handle graph, const std::shared_ptr<PythonGraph>& variant) {
+  const nb::object made = nb::cast(variant);
+  if (!made.is(graph)) keep(made, graph);
+  return made;
 }
 
 }  // namespace
@@ -123,16 +141,21 @@ std::shared_ptr<const Plan> PythonGraph::make_plan(Selection selection) const {
 }
 
 void bind_graph(nb::module_& module) {
-  nb::class_<PythonGraph>(module, "Graph")
-      .def(nb::new_([](std::vector<Node> nodes, std::string name, std::string id,
-                       std::shared_ptr<LastRuns> last_runs) {
-             return std::make_shared<PythonGraph>(
-                 Graph::build(std::move(nodes), std::move(name), std::move(id)),
-                 std::move(last_runs));
-           }),
-           nb::arg("nodes"), nb::arg("name"), nb::arg("id"), nb::arg("last_runs"))
-      .def("covering", &PythonGraph::covering, nb::arg("output_name").none())
-      .def("overridden", &PythonGraph::overridden, nb::arg("names"))
+  nb::class_<PythonGraph>(module, "Graph", nb::dynamic_attr())
+      .def(nb::new_(&make_graph), nb::arg("nodes"), nb::arg("name"), nb::arg("id"),
+           nb::arg("last_runs"))
+      .def(
+          "covering",
+          [](nb::handle self, nb::handle output_name) {
+            return variant_of(self, nb::cast<PythonGraph&>(self).covering(output_name));
+          },
+          nb::arg("output_name").none())
+      .def(
+          "overridden",
+          [](nb::handle self, std::vector<std::string> names) {
+            return variant_of(self, nb::cast<PythonGraph&>(self).overridden(std::move(names)));
+          },
+          nb::arg("names"))
       .def_prop_ro("root_args", root_args)
       .def_prop_ro("unfulfilled_args", unfulfilled_args)
       .def_prop_ro("output_names",

@@ -18,6 +18,7 @@
 #include "bindings/callbacks.hpp"
 #include "bindings/foreign_engine.hpp"
 #include "bindings/graph.hpp"
+#include "bindings/node_objects.hpp"
 #include "bindings/python_node.hpp"
 #include "bindings/retry.hpp"
 #include "bindings/run.hpp"
@@ -34,12 +35,12 @@ namespace {
 using Names = std::vector<std::string>;
 using Mapping = std::vector<std::pair<std::string, std::string>>;
 
-/// Calls a function that returns (kind, name, text) for each part. What it raises means none.
-CodeParts parts_from(const Value& function) {
+/// Calls the function that returns (kind, name, text) for each part. What it raises means none.
+CodeParts parts_from(const HeldObjects& objects) {
   const Locked lock;
   CodeParts parts;
   try {
-    const nb::object returned = nb::borrow(static_cast<PyObject*>(function.as_object()))();
+    const nb::object returned = nb::object(objects.get().code_parts)();
     for (const nb::handle part : returned) {
       parts.push_back({std::string(text_of(part[0])), std::string(text_of(part[1])),
                        std::string(text_of(part[2]))});
@@ -54,11 +55,11 @@ CodeParts parts_from(const Value& function) {
 /// A node that calls a Python function. `parameters` has a name and, if there is one, a default in
 /// a tuple for each; the last of them go by the names in `keywords`. `no_identity` says why there
 /// is no `code`, `code_parts()` what it is made of.
-Node python_node(nb::handle function, const std::string& name, const nb::list& parameters,
-                 nb::handle keywords, const Names& outputs, bool unpack,
-                 const std::optional<std::string>& code, bool cached, bool asynchronous,
-                 nb::handle batch, const std::string& no_identity, nb::handle code_parts,
-                 const std::shared_ptr<Retry>& retry) {
+nb::object python_node(nb::handle function, const std::string& name, const nb::list& parameters,
+                       nb::handle keywords, const Names& outputs, bool unpack,
+                       const std::optional<std::string>& code, bool cached, bool asynchronous,
+                       nb::handle batch, const std::string& no_identity, nb::handle code_parts,
+                       const std::shared_ptr<Retry>& retry) {
   Node::Definition definition;
   definition.retry = retry;
   definition.name = name;
@@ -75,25 +76,27 @@ Node python_node(nb::handle function, const std::string& name, const nb::list& p
   definition.no_identity = no_identity;
   definition.cached = cached;
   definition.foreign = true;
-  definition.body = std::make_shared<PythonBody>(
-      PythonBody::Function{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch), name,
-                           definition.inputs.size(), outputs.size(), unpack, asynchronous, retry});
+  const auto objects = std::make_shared<const HeldObjects>(
+      name, NodeObjects{nb::borrow(function), nb::borrow(keywords), nb::borrow(batch),
+                        nb::borrow(code_parts)});
+  definition.body = std::make_shared<PythonBody>(PythonBody::Function{
+      objects, name, definition.inputs.size(), outputs.size(), unpack, asynchronous, retry});
   definition.whole_batch = !batch.is_none();
   if (!code_parts.is_none()) {
-    definition.code_parts = [function = object_value(code_parts.ptr())] {
-      return parts_from(function);
-    };
+    definition.code_parts = [objects] { return parts_from(*objects); };
   }
-  return Node(std::move(definition));
+  const nb::object made = nb::cast(Node(std::move(definition)));
+  keep(made, objects->object());
+  return made;
 }
 
 /// A node that runs another pipeline; mappings are (inner name, outer name).
-Node nested_node(const PythonGraph& graph, const std::string& name, const Mapping& inputs,
-                 const Mapping& outputs, const Names& map_over, const std::string& map_mode,
-                 const nb::dict& bound, bool cached, nb::handle cache, nb::handle callbacks,
-                 const std::shared_ptr<BatchExecutor>& executor) {
+nb::object nested_node(nb::handle graph, const std::string& name, const Mapping& inputs,
+                       const Mapping& outputs, const Names& map_over, const std::string& map_mode,
+                       const nb::dict& bound, bool cached, nb::handle cache, nb::handle callbacks,
+                       const std::shared_ptr<BatchExecutor>& executor) {
   NestedRequest request;
-  request.graph = graph.graph();
+  request.graph = nb::cast<const PythonGraph&>(graph).graph();
   request.name = name;
   request.inputs = inputs;
   request.outputs = outputs;
@@ -106,7 +109,9 @@ Node nested_node(const PythonGraph& graph, const std::string& name, const Mappin
   request.cache = cache_of(cache);
   request.callbacks = callbacks_of(callbacks, nullptr);
   request.executor = executor;
-  return make_nested_node(request);
+  const nb::object made = nb::cast(make_nested_node(request));
+  keep(made, graph);
+  return made;
 }
 
 Names input_names(const Node& node) {
@@ -148,10 +153,12 @@ std::vector<std::pair<std::string, Type>> fields_of(const Type& type) {
   return fields;
 }
 
-Node with_cached(const Node& node, bool cached) {
-  Node::Definition definition = node.definition();
+nb::object with_cached(nb::handle node, bool cached) {
+  Node::Definition definition = nb::cast<const Node&>(node).definition();
   definition.cached = cached;
-  return Node(std::move(definition));
+  const nb::object made = nb::cast(Node(std::move(definition)));
+  keep(made, kept_by(node));
+  return made;
 }
 
 /// `f(int64, string) -> float64`
@@ -207,7 +214,8 @@ void bind_node(nb::module_& module) {
       .def_prop_ro("nullable", &Type::nullable)
       .def_prop_ro("fields", fields_of)
       .def("__str__", &Type::name);
-  nb::class_<Node>(module, "Node")
+  bind_node_objects(module);
+  nb::class_<Node>(module, "Node", nb::dynamic_attr())
       .def_prop_ro("name", [](const Node& self) { return self.name(); })
       .def_prop_ro("input_names", input_names)
       .def_prop_ro("optional_inputs", optional_inputs)
@@ -218,6 +226,7 @@ void bind_node(nb::module_& module) {
       .def_prop_ro("has_identity", [](const Node& self) { return self.definition().has_identity; })
       .def_prop_ro("no_identity", [](const Node& self) { return self.definition().no_identity; })
       .def_prop_ro("cached", [](const Node& self) { return self.definition().cached; })
+      .def_prop_ro("retried", [](const Node& self) { return self.definition().retry != nullptr; })
       .def_prop_ro("signature", signature_text)
       .def("with_cached", with_cached, nb::arg("cached"))
       .def("with_retry", &Node::retry, nb::arg("retry"))

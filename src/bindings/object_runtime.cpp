@@ -13,10 +13,6 @@
 namespace hypernodes::python {
 namespace {
 
-/// Whether this thread may touch objects: while Python ends only the one that has the lock may,
-/// and afterwards none. What others still hold is leaked: the process is about to go.
-bool usable() noexcept { return alive() || (Py_IsInitialized() != 0 && PyGILState_Check() != 0); }
-
 void retain(void* object) noexcept {
   if (!usable()) return;
   const Locked lock;

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "bindings/choices.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/to_python.hpp"
 #include "engine/outcomes.hpp"
-#include "hypernodes/error.hpp"
 #include "kernel/lane.hpp"
 
 namespace hypernodes::python {
@@ -54,11 +54,10 @@ nb::tuple failure_of(const Graph& graph, const GraphInputs& inputs, const RowFai
 }  // namespace
 
 OnError on_error_of(std::string_view on_error) {
-  if (on_error == "raise") return OnError::kRaise;
-  if (on_error == "null") return OnError::kNull;
-  if (on_error == "collect") return OnError::kCollect;
-  throw PlanError("Unknown on_error '" + std::string(on_error) + "'", {},
-                  "use 'raise', 'null' or 'collect'");
+  return choice_of<OnError>(
+      "on_error", on_error,
+      {{"raise", OnError::kRaise}, {"null", OnError::kNull}, {"collect", OnError::kCollect}},
+      "use 'raise', 'null' or 'collect'");
 }
 
 nb::object outcomes(const Plan& plan, const GraphInputs& inputs, std::vector<Pieces> outputs,

@@ -12,6 +12,8 @@ bool alive() noexcept {
 #endif
 }
 
+bool usable() noexcept { return alive() || (Py_IsInitialized() != 0 && PyGILState_Check() != 0); }
+
 std::string type_text(nb::handle object) {
   return object.is_none() ? "None" : Py_TYPE(object.ptr())->tp_name;
 }

@@ -16,6 +16,9 @@ namespace nb = nanobind;
 
 /// Whether objects can be touched at all: from Python's start until it begins to end.
 bool alive() noexcept;
+/// Whether this thread may touch objects: while Python ends only the one that has the lock may,
+/// and afterwards none. What others still hold is leaked: the process is about to go.
+bool usable() noexcept;
 
 /// Holds the interpreter lock. Cost: 2 ns if this thread has it already. REQUIRES: alive().
 class Locked {

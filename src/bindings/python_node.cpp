@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::size_t kFew = 8;
 
-Value held(const nb::object& object) {
-  return object.is_valid() && !object.is_none() ? object_value(object.ptr()) : Value();
-}
-
 PyObject* pointer(const Value& value) { return static_cast<PyObject*>(value.as_object()); }
 
 [[noreturn]] void raise_output_error(const std::string& text) {
@@ -74,9 +70,7 @@ class Arguments {
 }  // namespace
 
 PythonBody::PythonBody(const Function& function)
-    : function_(held(function.call)),
-      keywords_(held(function.keywords)),
-      batch_(held(function.batch)),
+    : objects_(function.objects),
       name_(function.name),
       inputs_(function.inputs),
       outputs_(function.outputs),
@@ -85,10 +79,11 @@ PythonBody::PythonBody(const Function& function)
       retry_(function.retry) {}
 
 nb::object PythonBody::call(PyObject** arguments) const {
-  PyObject* const keywords = keywords_.is_null() ? nullptr : pointer(keywords_);
+  const NodeObjects& objects = objects_->get();
+  PyObject* const keywords = objects.keywords.is_none() ? nullptr : objects.keywords.ptr();
   const auto named =
       keywords == nullptr ? std::size_t{0} : static_cast<std::size_t>(PyTuple_GET_SIZE(keywords));
-  return owned(PyObject_Vectorcall(pointer(function_), arguments,
+  return owned(PyObject_Vectorcall(objects.call.ptr(), arguments,
                                    (inputs_ - named) | PY_VECTORCALL_ARGUMENTS_OFFSET, keywords));
 }
 
@@ -242,7 +237,7 @@ BatchResult PythonBody::run_whole_batch(std::span<const BatchArgument> arguments
     }
   }
   const nb::object columns =
-      nb::borrow(pointer(batch_))(nb::object(values), nb::object(constant), rows);
+      nb::object(objects_->get().batch)(nb::object(values), nb::object(constant), rows);
   BatchResult result;
   result.done = rows;
   for (const nb::handle column : columns) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "bindings/node_objects.hpp"
 #include "bindings/python.hpp"
 #include "hypernodes/node.hpp"
 
@@ -18,9 +19,7 @@ namespace hypernodes::python {
 class PythonBody final : public NodeBody {
  public:
   struct Function {
-    nb::object call;      ///< The function.
-    nb::object keywords;  ///< Names of the last parameters, if they go by name; or None.
-    nb::object batch;  ///< Calls it for whole batches (hypernodes._batch.BatchFunction); or None.
+    std::shared_ptr<const HeldObjects> objects;
     std::string name;  ///< In messages.
     std::size_t inputs = 0;
     std::size_t outputs = 1;
@@ -49,8 +48,7 @@ class PythonBody final : public NodeBody {
   /// Puts what the function returned into the outputs.
   void take(nb::object result, Value* outputs) const;
 
-  // Values, not nb::object: the last user may let go of them in a thread without the lock.
-  Value function_, keywords_, batch_;
+  std::shared_ptr<const HeldObjects> objects_;
   std::string name_;
   std::size_t inputs_, outputs_;
   bool unpack_;

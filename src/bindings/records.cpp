@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "bindings/arrow.hpp"
+#include "bindings/choices.hpp"
 #include "bindings/to_python.hpp"
-#include "hypernodes/error.hpp"
 
 namespace hypernodes::python {
 
@@ -20,11 +20,10 @@ nb::object record_of(const Plan& plan, const std::vector<Value>& outputs) {
 }
 
 Shape shape_of(std::string_view outputs) {
-  if (outputs == "records") return Shape::kRecords;
-  if (outputs == "columns") return Shape::kColumns;
-  if (outputs == "arrow") return Shape::kArrow;
-  throw PlanError("Unknown outputs '" + std::string(outputs) + "'", {},
-                  "use 'records', 'columns', 'arrow', 'daft', 'pandas' or 'polars'");
+  return choice_of<Shape>(
+      "outputs", outputs,
+      {{"records", Shape::kRecords}, {"columns", Shape::kColumns}, {"arrow", Shape::kArrow}},
+      "use 'records', 'columns', 'arrow', 'daft', 'pandas' or 'polars'");
 }
 
 namespace {

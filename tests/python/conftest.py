@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from every_engine import EVERYWHERE, HERE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from hypernodes.protocols import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,6 +21,18 @@ ROOT = Path(__file__).resolve().parents[2]
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(params=HERE)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine that runs nodes in this process."""
+    return HERE[request.param]()
+
+
+@pytest.fixture(params=EVERYWHERE)
+def any_engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine, those with processes of their own too."""
+    return EVERYWHERE[request.param]()
 
 
 @pytest.fixture(scope="session")

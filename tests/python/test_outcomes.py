@@ -6,44 +6,18 @@ import random
 
 import pytest
 
+from every_engine import HERE
 from hypernodes import (
     Collected,
-    DaftEngine,
     DiskCache,
     ExecutionError,
     MemoryCache,
     Pipeline,
     PipelineCallback,
-    SeqEngine,
     load,
     node,
 )
-from hypernodes.engines import DaskEngine
 from hypernodes.exceptions import PlanError
-
-HERE = {
-    "seq": SeqEngine,
-    "daft": DaftEngine,
-    "daft parts": lambda: DaftEngine(default_daft_config={"max_workers": 3}),
-    "dask threads": lambda: DaskEngine(num_workers=2),
-    "dask synchronous": lambda: DaskEngine("synchronous"),
-}
-PROCESSES = {
-    "dask processes": lambda: DaskEngine("processes", num_workers=2),
-    "daft processes": lambda: DaftEngine(
-        default_daft_config={"use_process": True, "max_workers": 2, "max_concurrency": 2}
-    ),
-}
-
-
-@pytest.fixture(params=HERE)
-def engine(request):
-    return HERE[request.param]()
-
-
-@pytest.fixture(params=[*HERE, *PROCESSES])
-def any_engine(request):
-    return (HERE | PROCESSES)[request.param]()
 
 
 @node("inverse")

@@ -46,6 +46,9 @@ class Engine:
             self.callback.on_node_start(name, {}, self.ctx)
             self.callback.on_node_end(name, {}, 0.25, self.ctx)
 
+    def retry(self, name, attempt):
+        self.callback.on_node_retry(name, attempt, ConnectionError(), 0.0, self.ctx)
+
     def fail(self, name, error):
         self.callback.on_error(name, error, self.ctx)
 
@@ -96,6 +99,22 @@ def test_a_run(engine, lines):
         "✓   double: 0.25s",
         "✓   add: CACHED",
         "✓ demo: 2/2 nodes, 50% cached, 0.50s",
+    ]
+
+
+def test_calls_that_were_made_again_are_counted(engine, lines):
+    engine.start("demo", 2)
+    engine.retry("double", 1)
+    engine.node("double")
+    engine.callback.on_node_start("add", {}, engine.ctx)
+    engine.retry("add", 1)
+    engine.retry("add", 2)
+    engine.fail("add", ConnectionError("gone"))
+    assert lines() == [
+        "  demo: 2 nodes",
+        "✓   double: 1 retry, 0.25s",
+        "✗   add: 2 retries, FAILED ConnectionError: gone",
+        "✗ demo: 1/2 nodes, FAILED",
     ]
 
 

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import hypernodes
-from hypernodes import DiskCache, Pipeline, PipelineCallback, SeqEngine, node
+from hypernodes import DiskCache, Pipeline, PipelineCallback, Retry, SeqEngine, node
 from hypernodes.callbacks import CallbackContext
 from hypernodes.exceptions import DependencyMissingError
 from hypernodes.telemetry import TelemetryCallback
@@ -287,6 +287,44 @@ def test_a_failed_run_closes_its_spans(traced, engine):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("final", [False, True])
+def test_attempts_are_events_of_the_span(traced, engine, final):
+    calls = []
+
+    @node("page", retry=Retry(attempts=3, delay=0.001, jitter=0))
+    def fetch(url):
+        calls.append(url)
+        if final or len(calls) < 3:
+            raise ConnectionError(f"call {len(calls)}")
+        return url
+
+    pipeline = Pipeline([fetch, double], callbacks=[traced.callback])
+    inputs = {"url": "a", "x": 1}
+    if final:
+        with pytest.raises(ConnectionError, match="call 3"):
+            pipeline.run(inputs, engine=make_engine(engine))
+    else:
+        pipeline.run(inputs, engine=make_engine(engine))
+    span = traced.one("node:fetch")
+    events = [event for event in span.events if event.name == "retry"]
+    assert [dict(event.attributes) for event in events] == [
+        {"attempt": 1, "delay": 0.001, "error": "call 1", "error_type": "ConnectionError"},
+        {"attempt": 2, "delay": 0.002, "error": "call 2", "error_type": "ConnectionError"},
+    ]
+    times = [event.timestamp for event in events]
+    assert span.start_time <= times[0] <= times[1] <= span.end_time
+    assert span.attributes["retries"] == 2
+    (data,) = by_name(traced.callback, "fetch")
+    assert data["retries"] == [
+        {"attempt": 1, "delay": 0.001, "error": "ConnectionError: call 1"},
+        {"attempt": 2, "delay": 0.002, "error": "ConnectionError: call 2"},
+    ]
+    assert data["state"] == ("failed" if final else "done")
+    others = [each for each in traced.callback.span_data if each["name"] != "fetch"]
+    assert all(each["retries"] == [] for each in others)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_failed_map_in_a_map_closes_its_spans(traced, engine):
     inner, outer = nested(traced.callback)
     with pytest.raises(ValueError, match="no number"):
@@ -481,6 +519,20 @@ def test_a_context_of_another_engine():
     ids = {span["id"]: span["name"] for span in callback.span_data}
     parents = [ids.get(span["parent_id"]) for span in callback.span_data]
     assert parents == ["one", "map_operation", "one", "map_operation", None]
+
+
+def test_spans_without_events_have_the_number_of_retries():
+    recorder = Recorder()
+
+    @node("y", retry=Retry(attempts=2, delay=0))
+    def fail():
+        raise ConnectionError
+
+    pipeline = Pipeline([fail], callbacks=[TelemetryCallback(True, recorder)])
+    with pytest.raises(ConnectionError):
+        pipeline.run()
+    exits = [each[3] for each in recorder.done if each[:2] == ("exit", "node:fail")]
+    assert exits == [["duration", "error", "error_type", "retries"]]
 
 
 def test_names_are_no_templates(traced):

@@ -4,7 +4,7 @@ import html
 import pytest
 
 import hypernodes
-from hypernodes import DiskCache, Pipeline, node
+from hypernodes import DiskCache, Pipeline, Retry, node
 from hypernodes.telemetry import TelemetryCallback
 
 pytest.importorskip("plotly")
@@ -77,3 +77,16 @@ def test_the_chart_of_many_spans():
 
 def test_the_chart_of_nothing():
     assert len(TelemetryCallback().get_waterfall_chart().data) == 0
+
+
+def test_failed_attempts_are_shown():
+    @node("y", retry=Retry(attempts=2, delay=0))
+    def fail():
+        raise ConnectionError("<gone>")
+
+    callback = TelemetryCallback()
+    with pytest.raises(ConnectionError):
+        Pipeline([fail], callbacks=[callback]).run()
+    figure = callback.get_waterfall_chart()
+    texts = [text for bar in figure.data for _, text in bar.customdata]
+    assert any("attempt 1: ConnectionError: &lt;gone&gt;<br>" in text for text in texts)

@@ -20,7 +20,8 @@ State: TypeAlias = Literal["running", "done", "cached", "failed", "stopped"]
 class Row:
     """One line of progress: a pipeline, a map, or a node summed over the items of a map.
 
-    `cached` counts node results that came from the cache, out of `results`.
+    `cached` counts node results that came from the cache, out of `results`; `retries` calls that
+    were made again.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Row:
     done: int = 0
     cached: int = 0
     results: int = 0
+    retries: int = 0
     state: State = "running"
     error: str = ""
     started: float = field(default_factory=time.perf_counter)
@@ -43,13 +45,15 @@ class Row:
             self.seconds = passed if seconds is None else seconds
 
     def counts(self) -> str:
-        """The numbers in words: `3/4 items, 50% cached`."""
+        """The numbers in words: `3/4 items, 50% cached`, `3/4, 1 retry`."""
         parts = []
         if self.unit or self.total != 1:
             parts.append(f"{self.done}/{self.total} {self.unit}".rstrip())
         if self.cached and self.state != "cached":
             # Rounded down, so that 100% means all of them.
             parts.append(f"{math.floor(100 * self.cached / max(self.results, 1))}% cached")
+        if self.retries:
+            parts.append(f"{self.retries} {'retry' if self.retries == 1 else 'retries'}")
         return ", ".join(parts)
 
     def outcome(self) -> str:

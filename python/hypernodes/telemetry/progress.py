@@ -71,6 +71,12 @@ class ProgressCallback(PipelineCallback):
         """Counts a hit."""
         self._board(ctx).node_done(node_id, ctx, 0.0, cached=True)
 
+    def on_node_retry(
+        self, node_id: str, attempt: int, error: BaseException, delay: float, ctx: CallbackContext
+    ) -> None:
+        """Counts a call that is made again."""
+        self._board(ctx).retried(node_id, ctx)
+
     def on_error(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
         """Marks a node and its pipeline as failed; at the root nothing more is shown."""
         board = self._board(ctx)
@@ -228,6 +234,11 @@ class _Board:
             row.finish("cached" if alone and cached else "done", seconds if alone else None)
         for one in rows:
             self._changed(one)
+
+    def retried(self, node_id: str, ctx: CallbackContext) -> None:
+        row = self.node(node_id, ctx)
+        row.retries += 1
+        self._changed(row)
 
     def failed(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
         row = self.node(node_id, ctx)

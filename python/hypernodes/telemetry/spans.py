@@ -19,6 +19,16 @@ State: TypeAlias = Literal["done", "cached", "failed", "stopped"]
 _ids = itertools.count(1)
 
 
+@dataclass(frozen=True, slots=True)
+class FailedAttempt:
+    """A call of a node that failed, and is made again after `delay` seconds."""
+
+    number: int
+    delay: float
+    error: BaseException
+    moment: float = field(default_factory=time.time)
+
+
 @dataclass(eq=False, slots=True)
 class Span:
     """Something in a run that takes time.
@@ -37,6 +47,7 @@ class Span:
     duration: float = 0.0
     state: State = "done"
     error: BaseException | None = None
+    retries: list[FailedAttempt] = field(default_factory=list)
     inside: dict[Span, None] = field(default_factory=dict)  # those open
     current: bool = False
     trace: Trace | None = None
@@ -92,6 +103,12 @@ class SpanTree:
             if self.tracer is not None and (span.current or not self.tracer.backdates):
                 self._trace(span, self.tracer)
 
+    def retry(self, span: Span | None, failed: FailedAttempt) -> None:
+        """Notes that what an open span is of is tried again."""
+        with self._lock:
+            if span is not None:
+                span.retries.append(failed)
+
     def end(
         self,
         span: Span | None,
@@ -116,7 +133,10 @@ class SpanTree:
             span.state = state if span.error is None else "failed"
             try:
                 if self.tracer is not None:
-                    self._trace(span, self.tracer).end(_results(span, results or {}), span.error)
+                    trace = self._trace(span, self.tracer)
+                    for failed in span.retries:
+                        trace.add_event("retry", failed.moment, _event(failed))
+                    trace.end(_results(span, results or {}), span.error)
             finally:
                 self._ended(span)
 
@@ -160,9 +180,18 @@ class SpanTree:
 
 def _results(span: Span, results: Mapping[str, Attribute]) -> dict[str, Attribute]:
     told: dict[str, Attribute] = {"duration": span.duration, **results}
+    if span.retries:
+        told["retries"] = len(span.retries)
     if span.error is not None:
-        told["error"] = str(span.error)[:500]
-        told["error_type"] = type(span.error).__name__
+        told |= _error(span.error)
     elif span.state == "stopped":
         told["stopped"] = True
     return told
+
+
+def _event(failed: FailedAttempt) -> dict[str, Attribute]:
+    return {"attempt": failed.number, "delay": failed.delay, **_error(failed.error)}
+
+
+def _error(error: BaseException) -> dict[str, Attribute]:
+    return {"error": str(error)[:500], "error_type": type(error).__name__}

@@ -79,6 +79,12 @@ class Trace:
         self._span = span if entered is None else entered
         self.inside = contextvars.copy_context() if self._context is None else self._context
 
+    def add_event(self, name: str, moment: float, attributes: Mapping[str, Attribute]) -> None:
+        """Adds an event at `moment`, seconds since 1970, to a span that can have some."""
+        add = getattr(self._span, "add_event", None)
+        if add is not None:
+            add(name, dict(attributes), int(moment * 1e9))
+
     def end(self, attributes: Mapping[str, Attribute], error: BaseException | None) -> None:
         """Leaves the span; `error` is what ended it."""
         for name, value in attributes.items():

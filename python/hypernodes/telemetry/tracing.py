@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from ..callbacks import CallbackContext, PipelineCallback
-from .spans import Span, SpanTree
+from .spans import FailedAttempt, Span, SpanTree
 from .text import shorten
 from .tracers import Attribute, choose_tracer
 from .waterfall import waterfall_chart
@@ -30,7 +30,8 @@ class TelemetryCallback(PipelineCallback):
             since 1970), duration (seconds), depth (pipelines around, itself included), parent (the
             pipeline around), cached, type ("node", "pipeline" or "map"); id, and parent_id of the
             span around; pipeline_name, of a pipeline or of what is mapped; item, a pipeline's index
-            in a map; state ("done", "cached", "failed" or "stopped") and error.
+            in a map; state ("done", "cached", "failed" or "stopped") and error; retries, a dict of
+            attempt, delay and error for each attempt of a node that failed and was made again.
 
     >>> from hypernodes import Pipeline, node
     >>> @node(output_name="doubled")
@@ -100,6 +101,13 @@ class TelemetryCallback(PipelineCallback):
         hit: dict[str, Attribute] = {"cached": True, "cache_signature": signature}
         self._tree(ctx).end(span, 0.0, "cached", hit)
 
+    def on_node_retry(
+        self, node_id: str, attempt: int, error: BaseException, delay: float, ctx: CallbackContext
+    ) -> None:
+        """Notes an attempt that failed, as an event of the node's span."""
+        tree = self._tree(ctx)
+        tree.retry(tree.get(("node", _place(ctx), node_id)), FailedAttempt(attempt, delay, error))
+
     def on_error(self, node_id: str, error: BaseException, ctx: CallbackContext) -> None:
         """Ends the spans of a node that failed and of what is around it."""
         tree = self._tree(ctx)
@@ -159,9 +167,6 @@ class TelemetryCallback(PipelineCallback):
         around = span.parent
         while around is not None and around.kind == "item":
             around = around.parent
-        error = None
-        if span.error is not None:
-            error = f"{type(span.error).__name__}: {span.error}".removesuffix(": ")[:500]
         self.span_data.append(
             {
                 "name": span.name,
@@ -176,9 +181,17 @@ class TelemetryCallback(PipelineCallback):
                 "pipeline_name": span.attributes.get("pipeline_name"),
                 "item": span.attributes.get("item_index"),
                 "state": span.state,
-                "error": error,
+                "error": None if span.error is None else _text(span.error),
+                "retries": [
+                    {"attempt": each.number, "delay": each.delay, "error": _text(each.error)}
+                    for each in span.retries
+                ],
             }
         )
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")[:500]
 
 
 def _place(ctx: CallbackContext) -> _Place:

@@ -299,9 +299,9 @@ class DaftEngine(NativeEngine):
         The script needs Daft alone: it holds the source of node functions and of what they read.
         Its last DataFrame is `df`, with the outputs as columns; nothing runs before that is
         collected. A plain nested pipeline becomes its nodes, a mapped one a function with a loop,
-        a C++ node is loaded from its library through hypernodes. Engines, caches and callbacks
-        are left out. Columns are typed by return hints, which Daft takes at their word: it
-        converts a value that breaks its hint.
+        a C++ node is loaded from its library through hypernodes. Retries and time limits of nodes
+        are kept, engines, caches and callbacks left out. Columns are typed by return hints, which
+        Daft takes at their word: it converts a value that breaks its hint.
 
         Args:
             pipeline: What to write.

@@ -15,7 +15,9 @@ from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
 from hypernodes.integrations.daft import script
 from hypernodes.integrations.daft.function_source import Unwritable
+from hypernodes.integrations.daft.script_attempts import Attempts
 from hypernodes.integrations.daft.source import Sources
+from hypernodes.library import CppNode
 from hypernodes.map_planner import MapPlanner
 from hypernodes.node import HyperNode, Node, output_names
 from hypernodes.pipeline_node import PipelineNode
@@ -124,6 +126,8 @@ class _Writer:
     def __init__(self, pipeline: Pipeline) -> None:
         self._name = pipeline.name
         self.sources = Sources(script.reserved())
+        self._attempts = Attempts(self.sources)
+        self._functions: dict[int, str] = {}
 
     def walk(
         self,
@@ -174,7 +178,6 @@ class _Writer:
         if isinstance(node, Node):
             promised = hints.output_types(node.func, node.output_name)
             types = [kind if kind is not None and kind.exact else None for kind in promised]
-        self._refuse_attempts(node)
         outputs = [Value(name, kind) for name, kind in zip(names, types, strict=True)]
         unpack = not isinstance(node.output_name, str)
         is_async = isinstance(node, Node) and node.is_async
@@ -184,24 +187,25 @@ class _Writer:
         )
         return dict(zip(names, outputs, strict=True))
 
-    def _refuse_attempts(self, node: HyperNode) -> None:
-        for option in ("retry", "timeout"):
-            if isinstance(node, Node) and getattr(node, option) is not None:
-                raise self._refusal(
-                    f"The {option} of node '{node.name}'",
-                    Unwritable("the script calls functions as they are, without hypernodes"),
-                    f"leave {option} out, and put it into the function",
-                )
-
     def _function(self, node: HyperNode, output: str) -> str:
+        """What to call for a node: its function, or one around it that is retried or limited."""
         function: Any = node.func if isinstance(node, Node) else node
-        wish = node.name or ""
+        wish = _identifier(output if node.name == "<lambda>" else node.name or "")
+        if isinstance(node, CppNode) and node._retry is None and node._definition().retried:
+            raise self._refusal(
+                f"The retry of node '{node.name}'",
+                Unwritable("its library says it in C++"),
+                "say it in Python: with_options(retry=...)",
+            )
         try:
             if isinstance(node, BatchNode):
                 raise Unwritable("it takes and returns whole columns")
-            return self.sources.function(
-                function, _identifier(output if wish == "<lambda>" else wish)
-            )
+            if id(node) not in self._functions:
+                name = self.sources.function(function, wish)
+                if isinstance(node, Node | CppNode):
+                    name = self._attempts.around(name, node, wish)
+                self._functions[id(node)] = name
+            return self._functions[id(node)]
         except (Unwritable, RecursionError) as error:
             raise self._refusal(
                 f"Node '{node.name}'", error, "write it as a function that reads plain values"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable
@@ -69,8 +70,9 @@ class Loop:
 
 def reserved() -> dict[str, object]:
     """The names that mean something in every script."""
-    names = ("daft", "df", "asyncio", "itertools", "objects", "item", "row", "zip", "annotations")
-    return {name: object() for name in names}
+    names = ("daft", "df", "objects", "item", "row", "zip", "annotations")
+    modules = {"asyncio": asyncio, "itertools": itertools}
+    return {**modules, **{name: object() for name in names}}
 
 
 def column(name: str, values: list[Any], text: Callable[[str, Any], str]) -> str:

@@ -216,12 +216,14 @@ class Sources:
 
     def _native(self, node: CppNode) -> str:
         """A C++ node: the library is loaded, which takes hypernodes."""
-        library = self._library(str(node._library))
+        called = f"{self._library(str(node._library))}[{node.name!r}]"
+        if node._timeout is not None:
+            called += f".with_options(timeout={node._timeout!r})"
         name = self.free(node.name)
         self.definitions.append(
             f"def {name}(*values, **named):\n"
             f'    """The C++ node {node._definition().signature}."""\n'
-            f"    return {library}[{node.name!r}](*values, **named)"
+            f"    return {called}(*values, **named)"
         )
         return self._know(node, name)
 
