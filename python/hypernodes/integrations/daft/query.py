@@ -21,7 +21,9 @@ from hypernodes.integrations.daft.options import Options
 _TICKET = "row"
 # Fewer rows are not worth a part of their own.
 _PART_ROWS = 256
-# One look-up of so many rows in a cache takes half the time of several of Daft's usual batches.
+# Daft's batches, and those of rows that are looked up: one look-up of many takes half the time of
+# several of fewer.
+_BATCH_ROWS = 1 << 17
 _LOOK_UP_ROWS = 1 << 19
 # Numbers are small: one is used again as soon as its query has ended.
 _KEPT_SOURCES = 16
@@ -65,7 +67,10 @@ def collect(
 def _collect(number: int, rows: int, foreign: bool, looks_up: bool, label: str) -> None:
     # Other sizes are left to the garbage collector together with their tickets.
     source = _source_of_one(number) if rows == 1 else _source(number, rows)
-    source.select(_expression(foreign, looks_up, label)).collect()
+    part = rows // _part_count(rows)
+    many = looks_up and foreign and part > _BATCH_ROWS
+    size = min(part, _LOOK_UP_ROWS) if many else None
+    source.select(_expression(foreign, size, label)).collect()
 
 
 @functools.lru_cache(maxsize=_KEPT_SOURCES)
@@ -74,7 +79,11 @@ def _source_of_one(number: int) -> Any:  # noqa: ANN401 (Daft is imported when i
 
 
 def _source(number: int, rows: int) -> Any:  # noqa: ANN401
-    return _parts(number, rows, min(_cores(), rows // _PART_ROWS))
+    return _parts(number, rows, _part_count(rows))
+
+
+def _part_count(rows: int) -> int:
+    return max(1, min(_cores(), rows // _PART_ROWS))
 
 
 def _cores() -> int:
@@ -97,16 +106,15 @@ def _parts(number: int, rows: int, parts: int) -> Any:  # noqa: ANN401
 
 
 @functools.lru_cache(maxsize=256)
-def _expression(foreign: bool, looks_up: bool, label: str) -> Any:  # noqa: ANN401
-    return _call(foreign, looks_up).alias(label)
+def _expression(foreign: bool, size: int | None, label: str) -> Any:  # noqa: ANN401
+    return _call(foreign, size).alias(label)
 
 
-@functools.cache
-def _call(foreign: bool, looks_up: bool) -> Any:  # noqa: ANN401
+@functools.lru_cache(maxsize=256)
+def _call(foreign: bool, size: int | None) -> Any:  # noqa: ANN401
     daft = extension.load()
     ticket = daft.col(_TICKET)
     if foreign:
-        size = _LOOK_UP_ROWS if looks_up else None
         return daft.func.batch(return_dtype=daft.DataType.int64(), batch_size=size)(_redeem)(ticket)
     with extension.defining:
         function = _core.daft_define_redeem()
