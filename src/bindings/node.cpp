@@ -86,7 +86,7 @@ nb::object python_node(nb::handle function, const std::string& name, const nb::l
     definition.code_parts = [objects] { return parts_from(*objects); };
   }
   const nb::object made = nb::cast(Node(std::move(definition)));
-  keep(made, objects->object());
+  objects->give_to(made);
   return made;
 }
 

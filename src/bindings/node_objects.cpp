@@ -40,7 +40,6 @@ HeldObjects::HeldObjects(std::string node, NodeObjects objects) : node_(std::mov
   const nb::object owner = nb::cast(std::move(objects));
   owner_ = object_value(owner.ptr());
   objects_ = nb::inst_ptr<NodeObjects>(owner);
-  objects_->held = true;
 }
 
 HeldObjects::~HeldObjects() {
@@ -50,8 +49,10 @@ HeldObjects::~HeldObjects() {
   drop(owner_);
 }
 
-nb::object HeldObjects::object() const {
-  return nb::borrow(static_cast<PyObject*>(owner_.as_object()));
+void HeldObjects::give_to(const nb::object& keeper) const {
+  keep(keeper, static_cast<PyObject*>(owner_.as_object()));
+  // Not before: the collector may run whenever an object is made.
+  objects_->held = true;
 }
 
 void HeldObjects::refuse() const {

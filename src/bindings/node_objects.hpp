@@ -14,7 +14,7 @@ struct NodeObjects {
   nb::object keywords;    ///< Names of the last parameters, if they go by name; or None.
   nb::object batch;       ///< Calls it for whole batches; or None.
   nb::object code_parts;  ///< Says what its code is made of; or None.
-  bool held = false;      ///< Whether a HeldObjects has a reference.
+  bool held = false;      ///< Whether a HeldObjects has a reference that does not count.
 };
 
 /// A node's hold of its objects, shared by all of the core that needs them.
@@ -37,8 +37,8 @@ class HeldObjects {
     if (!objects_->call.is_valid()) refuse();
     return *objects_;
   }
-  /// For Python objects to keep.
-  nb::object object() const;
+  /// Has `keeper` keep them. Until then they live as long as this does.
+  void give_to(const nb::object& keeper) const;
 
  private:
   [[noreturn]] void refuse() const;

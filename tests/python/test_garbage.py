@@ -150,3 +150,14 @@ def test_a_dataframe_keeps_the_functions():
     gc.collect()
     assert frame.to_pydict()["y"] == [2, 3]
     assert extended.to_pydict()["y"] == [2, 3]
+
+
+def test_a_collection_while_a_pipeline_is_made_frees_nothing_of_it():
+    before = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        for x in range(20):
+            pipeline = closure()
+            assert pipeline.map({"x": [x]}, "x") == [{"y": x + 1}]
+    finally:
+        gc.set_threshold(*before)
