@@ -154,9 +154,9 @@ def test_a_dataframe_keeps_the_functions():
 
 def test_a_collection_while_a_pipeline_is_made_frees_nothing_of_it():
     before = gc.get_threshold()
-    gc.set_threshold(1, 1, 1)
     try:
-        for x in range(20):
+        for x in range(40):
+            gc.set_threshold(x + 1, 1, 1)  # so it begins at every object in turn
             pipeline = closure()
             assert pipeline.map({"x": [x]}, "x") == [{"y": x + 1}]
     finally:
