@@ -155,6 +155,7 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
         state.go_to(event.scope);
     }
     state.go_to_item(event);
+    state.go_to_worker(*event.worker);
   }
 
   void tell(RunState& state, const Event& event) {
@@ -195,7 +196,8 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     const nb::object item = event.row < 0 ? nb::none() : number(event.row);
     check(PyList_Append(pending.ptr(), package_attribute("callbacks", "Event")(
                                            interned(kHooks[static_cast<std::size_t>(event.kind)]),
-                                           nb::tuple(given), nb::tuple(path), item)
+                                           nb::tuple(given), nb::tuple(path), item,
+                                           state.go_to_worker(*event.worker))
                                            .ptr()));
     const bool outermost = event.scope->parent == nullptr;
     const bool last = event.kind == EventKind::kMapEnd ||
@@ -303,11 +305,27 @@ void RunState::set_item(const Item& item) {
   item_ = item;
 }
 
+nb::handle RunState::go_to_worker(const Worker& worker) {
+  if (worker_ == nullptr || worker_->first != worker) {
+    const auto [entry, is_new] = workers_.try_emplace(worker);
+    if (is_new) {
+      const nb::object made = package_attribute("callbacks", "Worker")(
+          str_of(worker.host), nb::int_(worker.pid), nb::int_(worker.thread));
+      entry->second = object_value(made.ptr());
+    }
+    worker_ = &*entry;
+    context().attr("_worker") = nb::handle(static_cast<PyObject*>(entry->second.as_object()));
+  }
+  return static_cast<PyObject*>(worker_->second.as_object());
+}
+
 void RunState::finish() noexcept {
   if (context_.kind() != Kind::kObject) return;
   try {
     go_to(nullptr);
     set_item({nullptr, -1});
+    worker_ = nullptr;
+    context().attr("_worker") = nb::none();
     context().attr("_end")();
   } catch (nb::python_error& error) {
     error.discard_as_unraisable("the end of a run");

@@ -31,6 +31,8 @@ class RunState {
   void describe(const Scope& scope);
   /// Keeps `_in_map` and the like of the event's item in the context.
   void go_to_item(const Event& event);
+  /// Has the context name this worker; returns it as Python has it.
+  nb::handle go_to_worker(const Worker& worker);
   /// After the run, which may have failed: leaves everything and tells whoever waits for the end.
   void finish() noexcept;
 
@@ -49,6 +51,8 @@ class RunState {
   Item item_{nullptr, -1};
   std::map<const Scope*, std::int64_t> totals_;
   std::map<Item, double> starts_;  ///< Seconds since 1970.
+  std::map<Worker, Value> workers_;
+  const std::pair<const Worker, Value>* worker_ = nullptr;  ///< The latest of them.
 };
 
 /// Makes `state` the one that nested pipelines with callbacks of their own use in this thread.

@@ -23,7 +23,11 @@ class Recorder final : public Callback {
   nb::object take();
 
  private:
+  nb::object here(const Worker& worker);
+
   Value events_;
+  Worker worker_;         ///< The latest one.
+  Value recorded_worker_;  ///< It as it is recorded: once, as long as it is the same.
 };
 
 /// Tells recorded events to the callbacks of a job and of the pipelines inside it, as if the rows

@@ -30,7 +30,8 @@ class TelemetryCallback(PipelineCallback):
             since 1970), duration (seconds), depth (pipelines around, itself included), parent (the
             pipeline around), cached, type ("node", "pipeline" or "map"); id, and parent_id of the
             span around; pipeline_name, of a pipeline or of what is mapped; item, a pipeline's index
-            in a map; state ("done", "cached", "failed" or "stopped") and error.
+            in a map; state ("done", "cached", "failed" or "stopped") and error; worker, which ran
+            it, as "host/pid/thread".
 
     >>> from hypernodes import Pipeline, node
     >>> @node(output_name="doubled")
@@ -73,7 +74,8 @@ class TelemetryCallback(PipelineCallback):
         about["pipeline_name"] = _name(pipeline_id, ctx)
         if item is not None:
             about["item_index"] = item
-        tree.start(Span(("pipeline", place), "pipeline", pipeline_id, parent, about))
+        key = ("pipeline", place)
+        tree.start(Span(key, "pipeline", pipeline_id, parent, about, ctx.worker))
 
     def on_pipeline_end(
         self, pipeline_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext
@@ -114,15 +116,19 @@ class TelemetryCallback(PipelineCallback):
         if mapped := ctx._described():
             about["pipeline_name"] = _name(mapped, ctx)
         parent = _innermost(tree, place)
-        tree.start(Span(("map", place), "map", "map_operation", parent, about))
+        tree.start(Span(("map", place), "map", "map_operation", parent, about, ctx.worker))
 
     def on_map_item_start(self, index: int, ctx: CallbackContext) -> None:
         """Opens an item's span, if they are wanted."""
         if self.trace_map_items:
             tree, place = self._tree(ctx), _place(ctx)
             about = _about(ctx.depth, ctx.current_pipeline_id, item_index=index)
-            parent = tree.get(("map", place))
-            tree.start(Span(("item", place, index), "item", f"map_item[{index}]", parent, about))
+            key, name, parent = (
+                ("item", place, index),
+                f"map_item[{index}]",
+                tree.get(("map", place)),
+            )
+            tree.start(Span(key, "item", name, parent, about, ctx.worker))
 
     def on_map_item_end(self, index: int, duration: float, ctx: CallbackContext) -> None:
         """Ends an item's span."""
@@ -148,7 +154,8 @@ class TelemetryCallback(PipelineCallback):
     def _start_node(self, node_id: str, ctx: CallbackContext) -> Span:
         tree, place = self._tree(ctx), _place(ctx)
         about = _about(ctx.depth, ctx.current_pipeline_id, node_id=node_id)
-        span = Span(("node", place, node_id), "node", node_id, tree.get(("pipeline", place)), about)
+        key, parent = ("node", place, node_id), tree.get(("pipeline", place))
+        span = Span(key, "node", node_id, parent, about, ctx.worker)
         tree.start(span)
         return span
 
@@ -177,6 +184,7 @@ class TelemetryCallback(PipelineCallback):
                 "item": span.attributes.get("item_index"),
                 "state": span.state,
                 "error": error,
+                "worker": str(span.worker),
             }
         )
 

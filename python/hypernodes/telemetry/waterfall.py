@@ -127,6 +127,7 @@ def _hover(span: _SpanData, origin: float) -> list[str]:
         lines.append(f"in {span['parent']}")
     if span["item"] is not None:
         lines.append(f"item {span['item']}")
+    lines.append(f"on {span['worker']}")
     if span["error"] is not None:
         lines.append(span["error"])
     return [html.escape(str(span["name"])), "<br>".join(html.escape(line) for line in lines)]

@@ -49,6 +49,7 @@ def run(node_library: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
     [
         "answers",
         "events",
+        "workers",
         "live",
         "failure",
         "cache",

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -145,6 +146,26 @@ def events() -> None:
         heard.append((listener.counts, totals))
     assert heard[1] == heard[0], heard
     assert heard[2] == heard[0], heard
+
+
+def workers() -> None:
+    """Events name the machine's process in which the node ran."""
+
+    class Workers(PipelineCallback):
+        def __init__(self) -> None:
+            self.told: list[tuple[int, int]] = []
+
+        def on_node_end(self, node_id, outputs, duration, ctx):
+            assert ctx.worker.host == socket.gethostname()
+            self.told.append((ctx.worker.pid, int(outputs["place"].split()[1])))
+
+    for engine in ENGINES:
+        listener = Workers()
+        Pipeline([place], engine, callbacks=[listener]).map({"x": range(60)}, "x")
+        assert len(listener.told) == 60
+        assert all(told == said for told, said in listener.told), listener.told
+        assert len(set(listener.told)) > 1
+        assert os.getpid() not in {told for told, _ in listener.told}
 
 
 def live() -> None:
