@@ -169,7 +169,7 @@ class PipelineCallback:
     def on_pipeline_start(
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
     ) -> None:
-        """A pipeline begins: the root, a nested one, or one item of a map."""
+        """A pipeline begins: the root, a nested one, an item of a map, a query of a DataFrame."""
 
     def on_pipeline_end(
         self, pipeline_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext

@@ -116,6 +116,7 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     const Locked lock;
     const std::shared_ptr<RunState> keep = state_ != nullptr ? state_ : current;
     if (keep == nullptr) return;  // a thread of nobody's run
+    if (event.kind == EventKind::kMapItemCached && !keep->counts(event.scope)) return;
     before(*keep, event);
     tell(*keep, event);
     after(*keep, event);
@@ -193,12 +194,13 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     for (const Scope* scope = event.scope; scope != nullptr; scope = scope->parent) {
       path.insert(0, str_of(scope->id));
     }
-    const nb::object item = event.row < 0 ? nb::none() : number(event.row);
-    check(PyList_Append(pending.ptr(), package_attribute("callbacks", "Event")(
-                                           interned(kHooks[static_cast<std::size_t>(event.kind)]),
-                                           nb::tuple(given), nb::tuple(path), item,
-                                           state.go_to_worker(*event.worker))
-                                           .ptr()));
+    const bool counted = event.row >= 0 && state.counts(event.scope);
+    const nb::object item = counted ? number(event.row) : nb::none();
+    check(PyList_Append(
+        pending.ptr(), package_attribute("callbacks", "Event")(
+                           interned(kHooks[static_cast<std::size_t>(event.kind)]), nb::tuple(given),
+                           nb::tuple(path), item, state.go_to_worker(*event.worker))
+                           .ptr()));
     const bool outermost = event.scope->parent == nullptr;
     const bool last = event.kind == EventKind::kMapEnd ||
                       (event.kind == EventKind::kPipelineEnd && event.row < 0);
@@ -225,6 +227,14 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
 };
 
 }  // namespace
+
+std::shared_ptr<RunState> RunState::make() {
+  return {new RunState, [](RunState* last) {
+            if (!alive()) return;
+            const Locked lock;
+            delete last;
+          }};
+}
 
 nb::handle RunState::context() {
   if (context_.kind() != Kind::kObject) {
@@ -273,6 +283,7 @@ void RunState::go_to_item(const Event& event) {
   const Scope* scope = at_map ? event.scope->parent : event.scope;
   std::int64_t item = at_map ? event.scope->row : event.row;
   for (; scope != nullptr; item = scope->row, scope = scope->parent) {
+    if (!counts(scope)) item = -1;
     items.push_back(item);
     if (innermost.first == nullptr && item >= 0) innermost = {scope, item};
   }
@@ -317,6 +328,12 @@ nb::handle RunState::go_to_worker(const Worker& worker) {
     context().attr("_worker") = nb::handle(static_cast<PyObject*>(entry->second.as_object()));
   }
   return static_cast<PyObject*>(worker_->second.as_object());
+}
+
+void RunState::leave_uncounted(const Scope& scope, std::int64_t total) {
+  uncounted_ = &scope;
+  set("_in_dataframe", nb::bool_(true));
+  set("_dataframe_rows", total < 0 ? nb::none() : number(total));
 }
 
 void RunState::finish() noexcept {

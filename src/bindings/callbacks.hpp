@@ -18,6 +18,8 @@ namespace hypernodes::python {
 /// included. REQUIRES: the lock, for every function but the destructor.
 class RunState {
  public:
+  /// The last to let go may be a thread that has not the lock.
+  static std::shared_ptr<RunState> make();
   RunState()
       : thread_(PyThread_get_thread_ident()),
         around_(object_value(owned(PyContext_CopyCurrent()).ptr())) {}
@@ -33,6 +35,10 @@ class RunState {
   void go_to_item(const Event& event);
   /// Has the context name this worker; returns it as Python has it.
   nb::handle go_to_worker(const Worker& worker);
+  /// The items of this scope have no numbers: they are rows of a DataFrame, `total` of them if that
+  /// is not negative.
+  void leave_uncounted(const Scope& scope, std::int64_t total);
+  bool counts(const Scope* scope) const { return scope != uncounted_; }
   /// After the run, which may have failed: leaves everything and tells whoever waits for the end.
   void finish() noexcept;
 
@@ -49,6 +55,7 @@ class RunState {
   std::vector<const Scope*> entered_;
   std::vector<std::int64_t> items_;  ///< Of each scope entered; -1 where it is not mapped.
   Item item_{nullptr, -1};
+  const Scope* uncounted_ = nullptr;
   std::map<const Scope*, std::int64_t> totals_;
   std::map<Item, double> starts_;  ///< Seconds since 1970.
   std::map<Worker, Value> workers_;

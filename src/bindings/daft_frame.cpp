@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -13,6 +14,7 @@
 #include "bindings/arrow.hpp"
 #include "bindings/caches.hpp"
 #include "bindings/daft.hpp"
+#include "bindings/daft_events.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/object_cast.hpp"
 #include "bindings/run.hpp"
@@ -355,10 +357,15 @@ nb::dict root_types(PythonGraph& graph, nb::handle output_name) {
   return types;
 }
 
-nb::list compile_steps(const FrameSource& source, nb::handle cache) {
-  const auto context = std::make_shared<RunContext>(cache_of(cache), Callbacks{});
+/// `told`: who hears of the nodes, or null.
+nb::list compile_steps(const FrameSource& source, nb::handle cache,
+                       const std::shared_ptr<FrameEvents>& told) {
+  const auto context = told != nullptr ? told->context()
+                                       : std::make_shared<RunContext>(cache_of(cache), Callbacks{});
+  daft::StepEvents events;
+  if (told != nullptr) events = {told->frame(), [told] { return told->enter(); }};
   const ColumnPlan compiled =
-      daft::compile(source.graph, source.selection, context, source.options);
+      daft::compile(source.graph, source.selection, context, source.options, events);
   nb::list steps;
   for (const ColumnPlan::Step& step : compiled.steps) {
     nb::list literals;
@@ -429,7 +436,8 @@ void bind_daft_frame(nb::module_& module) {
   module.def("daft_source_on", make_source_on, nb::arg("graph"), nb::arg("columns"),
              nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"), nb::arg("alone"));
   module.def("daft_root_types", root_types, nb::arg("graph"), nb::arg("output_name").none());
-  module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none());
+  module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none(),
+             nb::arg("events").none() = nb::none());
 }
 
 }  // namespace hypernodes::python

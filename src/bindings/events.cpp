@@ -14,7 +14,7 @@ namespace hypernodes::python {
 namespace {
 
 // A recorded event: (kind, path, node, row, total, seconds, key, worker, values, names, error).
-//   path    the pipelines around it, from the job's inwards: (place of the node, nodes needed)...
+//   path    the pipelines around it, from the frame's inwards: (place of the node, nodes needed)...
 //   node    its place in the execution order of its pipeline, or None
 //   key     the signature's hex digits, or None
 //   worker  (host, pid, thread)
@@ -105,13 +105,12 @@ const Replay::Place& Replay::place(nb::handle path) {
   };
   const Place* at = known();
   if (at == nullptr) {
-    at = &places_.emplace(steps, Place{{}, job_->graph().get(), job_->frame().callbacks})
-              .first->second;
+    at = &places_.emplace(steps, Place{{}, graph_.get(), frame_->callbacks}).first->second;
   }
   for (const nb::handle entry : path) {
     const auto step = nb::cast<std::int64_t>(entry[0]);
-    // The job's own scope is the one that its other events have.
-    const Scope* const parent = steps.empty() ? &job_->frame().scope : &at->scope;
+    // The frame's own scope is the one that its other events have.
+    const Scope* const parent = steps.empty() ? &frame_->scope : &at->scope;
     steps.push_back(step);
     if (const Place* const entered = known()) {
       at = entered;
@@ -141,7 +140,7 @@ void Replay::tell(nb::handle recorded) {
   if (here.callbacks == nullptr || here.callbacks->empty()) return;
   Event event;
   event.kind = static_cast<EventKind>(nb::cast<int>(part(0)));
-  event.scope = nb::len(path) == 0 ? &job_->frame().scope : &here.scope;
+  event.scope = nb::len(path) == 0 ? &frame_->scope : &here.scope;
   if (!node.is_none()) event.node = &here.graph->steps().at(nb::cast<std::size_t>(node)).node;
   event.row = nb::cast<std::int64_t>(part(3));
   event.total = nb::cast<std::int64_t>(part(4));
@@ -165,11 +164,11 @@ void Replay::tell(nb::handle recorded) {
     for (const nb::handle name : names) texts.emplace_back(text_of(name));
   }
   event.names = texts;
-  const Worker there{std::string(text_of(nb::object(worker[0]))),
-                     nb::cast<std::int64_t>(worker[1]), nb::cast<std::uint64_t>(worker[2])};
+  const Worker there{std::string(text_of(nb::object(worker[0]))), nb::cast<std::int64_t>(worker[1]),
+                     nb::cast<std::uint64_t>(worker[2])};
   event.worker = &there;
   if (!error.is_none()) event.error = exception_pointer(error);
-  job_->context().emit(*here.callbacks, event);
+  context_->emit(*here.callbacks, event);
 }
 
 }  // namespace hypernodes::python

@@ -101,7 +101,10 @@ Failure arrived(nb::handle failure, const Unnamed& unnamed) {
 class RemoteRows {
  public:
   explicit RemoteRows(std::shared_ptr<RowJob> job)
-      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()), run_(CurrentRun::state()) {
+      : job_(std::move(job)),
+        replay_(job_->graph(), {job_, &job_->frame()}, {job_, &job_->context()}),
+        unnamed_(*job_->graph()),
+        run_(CurrentRun::state()) {
     if (dynamic_cast<MemoryCache*>(job_->frame().cache) == nullptr) return;
     job_->context().warn(
         "MemoryCache keeps results in the process that computes them: those of other processes are "

@@ -28,7 +28,7 @@ class Span:
     `worker` is where it began.
     """
 
-    key: Hashable
+    key: tuple[Hashable, ...]
     kind: Kind
     name: str
     parent: Span | None

@@ -17,9 +17,11 @@ from hypernodes.integrations.daft import (
     node_options,
     plan,
     processes,
+    queries,
 )
 from hypernodes.integrations.daft import runner as _runner
 from hypernodes.integrations.daft.options import Options, read
+from hypernodes.integrations.daft.ray_events import Mail
 from hypernodes.integrations.daft.steps import Origin
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ class DaftEngine(NativeEngine):
         eager = asked.outputs != "daft" or asked.callbacks or given_outputs
         if eager or self._spread(pipeline) is not None:
             return super()._map_table(pipeline, asked)
-        return self._frame(pipeline, *asked[:6])
+        return self._frame(pipeline, *asked[:7])
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         spread = self._spread(pipeline)
@@ -154,11 +156,13 @@ class DaftEngine(NativeEngine):
         constants: dict[str, Any],
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
+        watched: queries.Watched | None,
     ) -> frame.Pack | None:
         """What packs the origin of a DataFrame's plan, if its steps run in other processes."""
         if self._choose_runner() != "ray":
             return None
-        return functools.partial(Origin.pack, pipeline, constants, output_name, cache)
+        sender = None if watched is None or watched.mail is None else watched.mail.sender
+        return functools.partial(Origin.pack, pipeline, constants, output_name, cache, sender)
 
     def _query_options(self, pipeline: Pipeline) -> Options | None:
         options = node_options.for_rows(pipeline, self._options)
@@ -175,7 +179,8 @@ class DaftEngine(NativeEngine):
         """Returns a lazy Daft DataFrame with the outputs as columns, one row for each item.
 
         A C++ node is a native function in its plan; Python nodes that touch are one batch UDF,
-        whose columns are typed by the hints. Nothing runs before Daft is told to.
+        whose columns are typed by the hints. Nothing runs before Daft is told to; then callbacks
+        hear of each query as of a run, with the events of nodes.
 
         A typed column holds nothing else: collecting raises TypeError, naming node and row, where
         a node returns what breaks its return hint. `run` and `map` take any value. Without outputs
@@ -194,10 +199,11 @@ class DaftEngine(NativeEngine):
             PlanError: As for map.
             TypeError: If an input does not fit the C++ node that reads it.
         """
-        cache, _ = self._settings(pipeline)
+        cache, callbacks = self._settings(pipeline)
         graph = pipeline._native(output_name, cached=cache is not None)
         given = pipeline._merged(inputs)
-        return self._frame(pipeline, graph, given, map_over, map_mode, output_name, cache)
+        parts = (map_over, map_mode, output_name, cache, callbacks)
+        return self._frame(pipeline, graph, given, *parts)
 
     def _frame(
         self,
@@ -208,6 +214,7 @@ class DaftEngine(NativeEngine):
         map_mode: str,
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
     ) -> daft.DataFrame:
         daft = extension.load()
         source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
@@ -215,8 +222,29 @@ class DaftEngine(NativeEngine):
         promised = _outputs.hinted_types(pipeline)
         over = [map_over] if isinstance(map_over, str) else map_over or ()
         constants = {name: value for name, value in given.items() if name not in over}
-        pack = self._pack(pipeline, constants, output_name, cache)
-        return frame.build(daft, graph, source, cache, promised, own, self._plans, pack)
+        asked = (constants, output_name, cache)
+        watched = self._watched(pipeline, graph, *asked, callbacks, source.rows)
+        pack = self._pack(pipeline, *asked, watched)
+        return frame.build(daft, graph, source, cache, promised, own, self._plans, pack, watched)
+
+    def _watched(
+        self,
+        pipeline: Pipeline,
+        graph: _core.Graph,
+        constants: dict[str, Any],
+        output_name: str | Sequence[str] | None,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        rows: int = -1,
+    ) -> queries.Watched | None:
+        """What tells the events of a DataFrame of so many rows, if somebody hears of them."""
+        if not callbacks and not pipeline._callbacks_inside:
+            return None
+        events = _core.DaftEvents(graph, output_name, cache, callbacks, constants, rows)
+        if not events.listened:
+            return None
+        mail = Mail(events, constants) if self._choose_runner() == "ray" else None
+        return queries.Watched(events, mail)
 
     def _source(
         self,
@@ -288,11 +316,15 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None,
     ) -> daft.DataFrame:
         """A Daft DataFrame with the outputs of a pipeline as further columns."""
-        cache, _ = pipeline._own_settings()
+        cache, callbacks = pipeline._own_settings()
+        self._check_callbacks(callbacks or ())
+        pipeline._check_inner_callbacks(self)
         graph = pipeline._native(output_name, cached=cache is not None)
         names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
         schema = table.content.schema()
         constants = {**pipeline.bound_inputs, **inputs}
+        asked = (constants, output_name, cache)
+        watched = self._watched(pipeline, graph, *asked, callbacks)
         return frame.extend(
             extension.load(),
             table.content,
@@ -304,7 +336,8 @@ class DaftEngine(NativeEngine):
             _outputs.hinted_types(pipeline),
             node_options.by_output(pipeline),
             self._plans,
-            self._pack(pipeline, constants, output_name, cache),
+            self._pack(pipeline, *asked, watched),
+            watched,
         )
 
     def generate_code(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from hypernodes import _column_values, _core, _travel
 from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
-from hypernodes.integrations.daft import extension, runner, worker
+from hypernodes.integrations.daft import extension, queries, runner, worker
 from hypernodes.integrations.daft.node_options import NodeOptions, Own
 from hypernodes.integrations.daft.options import Options
 from hypernodes.integrations.daft.steps import Origin, OutputType, Promised, Step, TravellingStep
@@ -55,6 +55,7 @@ class Plans:
         own: Mapping[str, Own],
         kept: tuple[str, ...] = (),
         origin: Callable[[], Origin] | None = None,
+        watched: queries.Watched | None = None,
     ) -> Plan:
         """The plan for this source; compiled unless an earlier one serves.
 
@@ -67,21 +68,27 @@ class Plans:
             own: The nodes that are functions of their own, by output.
             kept: All columns of a DataFrame that is extended.
             origin: Gives what the plan is compiled from, if its steps run elsewhere.
+            watched: Who hears of its nodes, if anybody: then the plan serves nobody else.
         """
         key = (graph, source.key, id(cache), kept, origin is not None)
         with self._lock:
             known = self._plans.get(key)
-        if known is not None and source.key:
+        if known is not None and source.key and watched is None:
             return known[1]
+        events = None if watched is None else watched.events
         with extension.defining:
-            steps = _core.daft_compile(source, cache)
+            steps = _core.daft_compile(source, cache, events)
             packed = None if origin is None else origin()
             if packed is None:
                 extension.load_functions(module)
-            plan = Plan(module, source, steps, promised, self._options, cache, own, kept, packed)
+            parts = (steps, promised, self._options, cache, own, kept, packed, events)
+            plan = Plan(module, source, *parts)
             for step in steps:
                 if packed is None and step.function:
                     module.detach_function(step.function)  # its expressions keep it
+        if watched is not None:
+            watched.watch(plan.functions)
+            return plan
         with self._lock:
             if source.key:
                 # The cache is kept as well: no other can have its id then.
@@ -104,6 +111,7 @@ def build(
     own: Mapping[str, Own],
     plans: Plans,
     pack: Pack | None,
+    watched: queries.Watched | None,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
 
@@ -116,13 +124,15 @@ def build(
         own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
+        watched: Who hears of its nodes, if anybody.
     """
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
     origin = None if pack is None else functools.partial(_packed, pack, source)
-    return plans.get(module, graph, source, cache, hints, own, origin=origin).frame(source)
+    plan = plans.get(module, graph, source, cache, hints, own, (), origin, watched)
+    return plan.frame(source)
 
 
 def _packed(pack: Pack, source: _core.DaftSource) -> Origin:
@@ -147,6 +157,7 @@ def extend(
     own: Mapping[str, Own],
     plans: Plans,
     pack: Pack | None,
+    watched: queries.Watched | None,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
 
@@ -162,6 +173,7 @@ def extend(
         own: The nodes that are functions of their own, by output.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
+        watched: Who hears of its nodes, if anybody.
 
     Raises:
         PlanError: If the frame has no columns.
@@ -173,7 +185,7 @@ def extend(
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
     origin = None if pack is None else functools.partial(pack, columns)
-    return plans.get(module, graph, source, cache, hints, own, kept, origin).on(frame)
+    return plans.get(module, graph, source, cache, hints, own, kept, origin, watched).on(frame)
 
 
 class Plan:
@@ -190,11 +202,13 @@ class Plan:
         own: Mapping[str, Own],
         kept: tuple[str, ...],
         origin: Origin | None,
+        events: _core.DaftEvents | None,
     ) -> None:
         """Makes the expressions; arguments are as for `Plans.get`."""
         self._daft = module
         self._steps = steps
-        self._held = [Step(step, promised, own) for step in steps]
+        self._held = [Step(step, promised, own, events) for step in steps]
+        self.functions: list[str] = []
         self._options = options
         self._cache = cache
         self._origin = origin
@@ -299,6 +313,8 @@ class Plan:
             call = self._daft.get_function(step.function, *arguments)
         else:
             call = self._foreign(index, arguments)
+        # Its text begins with the name that Daft has for the function, which no other has.
+        self.functions.append(str(call).partition("(")[0] + "(")
         return call.alias(self._column_name(index))
 
     def own(self, index: int) -> Own | None:
@@ -312,7 +328,9 @@ class Plan:
         dtype, counted = self._result_type(index), self._counted(step)
         if own is not None and own[1].use_process:
             rows = arguments[0] if counted is None else counted
-            made = worker.expression(self._daft, *own, step, self._cache, [rows, *arguments])
+            listened = self._held[index].events is not None
+            columns = [rows, *arguments]
+            made = worker.expression(self._daft, *own, step, self._cache, columns, listened)
             return self._daft.func.batch(return_dtype=dtype)(_arrived)(held, made)
         options = NodeOptions() if own is None else own[1]
         udf = self._daft.func.batch(
@@ -355,7 +373,8 @@ class Plan:
 
     def _travelling(self, index: int) -> Step | TravellingStep:
         """A step as an argument of functions that Daft calls where it runs them."""
-        return self._held[index] if self._origin is None else TravellingStep(self._origin, index)
+        held = self._held[index]
+        return held if self._origin is None else TravellingStep(self._origin, index, held.events)
 
 
 def arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
@@ -385,7 +404,7 @@ def _named(name: str) -> Any:  # noqa: ANN401
 
     def run_step(held: Step | TravellingStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
         step = held.here
-        with step.turn:
+        with step.turn, step.sending():
             return _run_step(step, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
@@ -405,6 +424,9 @@ def _arrived(held: Step | TravellingStep, column: Any) -> Any:  # noqa: ANN401
     """A batch UDF: what a step made in another process."""
     step = held.here
     made = [_travel.loads(row) for row in column.to_pylist()]
+    if step.events is not None:
+        with step.sending():
+            made = [worker.heard(step, row) for row in made]
     if len(step.kinds) == 1:
         return _column_of(step, None, [made])
     results = [list(items) for items in zip(*made, strict=True)] if made else [[]] * len(step.kinds)

@@ -168,6 +168,50 @@ def workers() -> None:
         assert os.getpid() not in {told for told, _ in listener.told}
 
 
+def frame_events() -> None:
+    """Callbacks hear of DataFrames: each query is a run, live and from the workers' processes."""
+    signal = HERE / "signal"
+
+    class Heard(Events):
+        def __init__(self) -> None:
+            super().__init__()
+            self.around: list[str] = []
+            self.pids: set[int] = set()
+
+        def on_pipeline_start(self, pipeline_id, inputs, ctx):
+            self.around.append("start")
+
+        def on_pipeline_end(self, pipeline_id, outputs, duration, ctx):
+            self.around.append(f"end after {sum(self.counts.values())}")
+
+        def on_node_start(self, node_id, inputs, ctx):
+            super().on_node_start(node_id, inputs, ctx)
+            self.pids.add(ctx.worker.pid)
+            signal.touch()
+
+    heard = Heard()
+    apart = node("later", daft={"use_process": True, "max_concurrency": 1})(lambda x: x + 1)
+    nodes = [ray_nodes.double, ray_nodes.wait_for, apart]
+    pipeline = Pipeline(nodes, callbacks=[heard]).bind(path=str(signal))
+    frame = DaftEngine().dataframe(pipeline, {"x": range(30)}, map_over="x")
+    for told in (1, 2):
+        signal.unlink(missing_ok=True)
+        made = sorted(frame.iter_rows(), key=lambda row: row["doubled"])
+        assert made[3] == {"doubled": 6, "seen": True, "later": 4}
+        assert heard.around == [
+            line for n in range(told) for line in ("start", f"end after {180 * (n + 1)}")
+        ]
+    assert set(heard.counts.values()) == {60}, heard.counts
+    assert len(heard.counts) == 6
+    assert os.getpid() not in heard.pids
+    heard.around.clear()
+    failing = Pipeline([ray_nodes.double, ray_nodes.check], callbacks=[heard])
+    with pytest.raises(Exception, match="14"):
+        failing.with_columns(daft.from_pydict({"x": [7]})).collect()
+    assert heard.around == ["start"]
+    assert heard.counts["error", "check"] == 1, heard.counts
+
+
 def live() -> None:
     """A callback here hears of a node while it runs there."""
     signal = HERE / "signal"
