@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 
 from harness import Row, Target, interleave, report, start_workers
-from workers.daft_workers import SIZES
+from workers.daft_workers import MIXED, SIZES
 
 ROUNDS = 5
 FULL = os.environ.get("HYPERNODES_BENCH_FULL", "") not in ("", "0")
@@ -12,6 +12,7 @@ RAY_ROWS = 1_000_000
 AGAINST_RAW = {"columns": 20.0, "records": 15.0, "C++ lists": 60.0, "C++ arrow": 500.0}
 # Of two nodes each, in node-rows per second.
 CACHED = {"cold cache": 600e3, "warm cache": 2e6}
+CORES = ("one core", "all cores")
 LABELS = {
     "raw rows": "raw @daft.func, lists in and out",
     "columns": "ours, Python nodes, columns out",
@@ -25,7 +26,8 @@ LABELS = {
 def measure() -> dict[str, list[float]]:
     """Seconds per call of every case, in rounds."""
     with ExitStack() as stack:
-        workers = start_workers(stack, "daft_workers", ("raw", "ours", "handwritten"))
+        contenders = ("raw", "ours", "handwritten", *CORES)
+        workers = start_workers(stack, "daft_workers", contenders)
         ask = {name: worker.ask for name, worker in workers.items()}
         rows = {"raw rows": ask["raw"], "by hand": ask["handwritten"]}
         measures = {
@@ -34,6 +36,8 @@ def measure() -> dict[str, list[float]]:
             )
             for case in SIZES
         }
+        for name in CORES:
+            measures[name] = lambda name=name: ask[name]("mixed")
         for name in ("raw", "ours"):
             measures[f"one row {name}"] = lambda name=name: ask[name]("one row", sample_seconds=0.1)
         return interleave(measures, ROUNDS)
@@ -80,6 +84,25 @@ def cached(samples: dict[str, list[float]]) -> list[Row]:
     ]
 
 
+def on_cores(samples: dict[str, list[float]]) -> list[Row]:
+    """A C++ node that computes; two cores are to be 1.8 times as fast as one."""
+    rate = {name: MIXED / min(samples[name]) for name in CORES}
+    cores = len(os.sched_getaffinity(0))
+    return [
+        Row(
+            f"C++ node of 70 ns, {name}",
+            rate[name],
+            "rows/s",
+            rate[name] / rate["one core"],
+            "of one core",
+            Target(0.9 * cores, at_least=True) if name == "all cores" else None,
+            f"{MIXED / 1e6:g} M rows",
+            samples=samples[name],
+        )
+        for name in CORES
+    ]
+
+
 def one_row(samples: dict[str, list[float]]) -> list[Row]:
     """One row: best and best; the spread is in the results file."""
     best = {name: min(samples[f"one row {name}"]) for name in ("raw", "ours")}
@@ -122,6 +145,6 @@ def on_ray() -> list[Row]:
 
 if __name__ == "__main__":
     samples = measure()
-    report(
-        "daft", many_rows(samples) + cached(samples) + one_row(samples) + (on_ray() if FULL else [])
-    )
+    cases = (many_rows, cached, on_cores, one_row)
+    rows = [row for case in cases for row in case(samples)]
+    report("daft", rows + (on_ray() if FULL else []))

@@ -1,4 +1,7 @@
-"""Contenders of `daft`: two chained trivial nodes, `x * 2` and `+ 10`, on Daft."""
+"""Contenders of `daft`: two chained trivial nodes, `x * 2` and `+ 10`, on Daft.
+
+And a C++ node of some 70 ns, on all cores and on one.
+"""
 
 import atexit
 import os
@@ -24,6 +27,7 @@ SIZES = {
     "cold cache": 200_000,
     "warm cache": 200_000,
 }
+MIXED = 5_000_000
 OUTPUTS = ("doubled", "result")
 ONE = {"x": 5}
 ONE_ANSWER = {"doubled": 10, "result": 20}
@@ -94,6 +98,34 @@ def handwritten() -> dict[str, Timed]:
     }
 
 
+def mixed() -> dict[str, Timed]:
+    """Arrow in, collected. A sample of the answers is checked, in Python."""
+    import hypernodes
+    from hypernodes import DaftEngine, Pipeline
+
+    library = hypernodes.load(os.environ["HYPERNODES_BENCH_BUILD"] + "/libbench_nodes.so")
+    pipeline, engine = Pipeline(nodes=[library.mix]), DaftEngine()
+    inputs = {"x": pa.array(range(MIXED), type=pa.int64())}
+
+    def mix(bits: int) -> int:
+        for _ in range(50):
+            bits = (bits ^ (bits >> 33)) * 0xFF51AFD7ED558CCD % 2**64
+        return bits - 2**64 if bits >= 2**63 else bits
+
+    def some(df: daft.DataFrame) -> list[int]:
+        return df.to_arrow()["mixed"].to_pylist()[:: MIXED // 10]
+
+    def build() -> daft.DataFrame:
+        return engine.dataframe(pipeline, inputs, map_over="x").collect()
+
+    return {"mixed": Timed(build, [mix(x) for x in range(0, MIXED, MIXED // 10)], view=some)}
+
+
+def mixed_on_one_core() -> dict[str, Timed]:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return mixed()
+
+
 def ours() -> dict[str, Timed]:
     import hypernodes
     from hypernodes import Pipeline, node
@@ -139,4 +171,10 @@ def ours() -> dict[str, Timed]:
     }
 
 
-CONTENDERS = {"raw": raw, "handwritten": handwritten, "ours": ours}
+CONTENDERS = {
+    "raw": raw,
+    "handwritten": handwritten,
+    "ours": ours,
+    "all cores": mixed,
+    "one core": mixed_on_one_core,
+}

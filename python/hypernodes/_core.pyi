@@ -399,6 +399,20 @@ class ArrowTable:
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
 
+class DaftNode:
+    """A node of a step in a Daft plan."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def inputs(self) -> list[tuple[str, str]]: ...
+    @property
+    def outputs(self) -> list[tuple[str, str]]: ...
+    @property
+    def mapped(self) -> bool: ...
+    @property
+    def foreign(self) -> bool: ...
+
 class DaftStep:
     """A function of columns in a Daft plan."""
 
@@ -415,7 +429,9 @@ class DaftStep:
     @property
     def constants(self) -> dict[str, Any]: ...
     @property
-    def nodes(self) -> list[tuple[str, list[str], bool, bool]]: ...
+    def nodes(self) -> list[DaftNode]: ...
+    @property
+    def own(self) -> int: ...
     @property
     def outputs(self) -> list[str]: ...
     @property
@@ -423,6 +439,7 @@ class DaftStep:
     @property
     def argument_types(self) -> list[ArrowType | None]: ...
     def run(self, counted: Any, arguments: list[Any]) -> list[Any]: ...
+    def arrived(self, place: int, values: list[Any]) -> ArrowColumn: ...
     def refuse(self, place: int, counted: Any, count: int, row: int, message: str) -> None: ...
 
 class DaftEvents:
@@ -430,19 +447,17 @@ class DaftEvents:
 
     def __init__(
         self,
-        graph: Graph,
-        output_name: str | Sequence[str] | None,
+        source: DaftSource,
         cache: Any,
         callbacks: Sequence[Any] | EventRecorder | None,
         inputs: dict[str, Any],
-        rows: int,
     ) -> None: ...
     @property
     def listened(self) -> bool: ...
     def begin(self) -> None: ...
     def end(self, finished: bool) -> None: ...
     def tell(self, event: tuple[Any, ...]) -> None: ...
-    def place(self, output: str) -> int: ...
+    def place(self, column: str) -> tuple[list[tuple[int, int]], int]: ...
 
 class DaftSource:
     """The columns that a DataFrame begins with, and what its steps are compiled from."""
@@ -485,7 +500,7 @@ def daft_source(
     map_mode: str,
     output_name: str | Sequence[str] | None,
     hints: dict[str, Any],
-    alone: Sequence[str],
+    own: list[Any],
 ) -> DaftSource: ...
 def daft_source_on(
     graph: Graph,
@@ -493,7 +508,7 @@ def daft_source_on(
     inputs: dict[str, Any],
     output_name: str | Sequence[str] | None,
     hints: dict[str, Any],
-    alone: Sequence[str],
+    own: list[Any],
 ) -> DaftSource: ...
 def daft_root_types(
     graph: Graph, output_name: str | Sequence[str] | None

@@ -53,6 +53,13 @@ bool is_around(const Scope* outer, const Scope* scope) {
   return false;
 }
 
+/// The ids of the pipelines around, the outermost first, and its own.
+nb::tuple ids_of(const Scope* scope) {
+  nb::list path;
+  for (; scope != nullptr; scope = scope->parent) path.insert(0, str_of(scope->id));
+  return nb::tuple(path);
+}
+
 /// A hook's arguments before the context.
 std::vector<nb::object> arguments_of(const Event& event) {
   switch (event.kind) {
@@ -190,16 +197,12 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     }
     nb::list given;
     for (const nb::object& argument : arguments) given.append(argument);
-    nb::list path;
-    for (const Scope* scope = event.scope; scope != nullptr; scope = scope->parent) {
-      path.insert(0, str_of(scope->id));
-    }
     const bool counted = event.row >= 0 && state.counts(event.scope);
     const nb::object item = counted ? number(event.row) : nb::none();
     check(PyList_Append(
         pending.ptr(), package_attribute("callbacks", "Event")(
                            interned(kHooks[static_cast<std::size_t>(event.kind)]), nb::tuple(given),
-                           nb::tuple(path), item, state.go_to_worker(*event.worker))
+                           ids_of(event.scope), item, state.go_to_worker(*event.worker))
                            .ptr()));
     const bool outermost = event.scope->parent == nullptr;
     const bool last = event.kind == EventKind::kMapEnd ||
@@ -330,9 +333,14 @@ nb::handle RunState::go_to_worker(const Worker& worker) {
   return static_cast<PyObject*>(worker_->second.as_object());
 }
 
-void RunState::leave_uncounted(const Scope& scope, std::int64_t total) {
+void RunState::leave_uncounted(const Scope& scope, std::int64_t total,
+                               std::span<const Scope* const> inside) {
   uncounted_ = &scope;
+  nb::list paths;
+  paths.append(ids_of(&scope));
+  for (const Scope* const each : inside) paths.append(ids_of(each));
   set("_in_dataframe", nb::bool_(true));
+  set("_dataframe_pipelines", paths);
   set("_dataframe_rows", total < 0 ? nb::none() : number(total));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,8 +37,9 @@ class RunState {
   /// Has the context name this worker; returns it as Python has it.
   nb::handle go_to_worker(const Worker& worker);
   /// The items of this scope have no numbers: they are rows of a DataFrame, `total` of them if that
-  /// is not negative.
-  void leave_uncounted(const Scope& scope, std::int64_t total);
+  /// is not negative. Of it, and of these pipelines inside it, there is one run for all rows.
+  void leave_uncounted(const Scope& scope, std::int64_t total,
+                       std::span<const Scope* const> inside);
   bool counts(const Scope* scope) const { return scope != uncounted_; }
   /// After the run, which may have failed: leaves everything and tells whoever waits for the end.
   void finish() noexcept;

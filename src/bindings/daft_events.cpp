@@ -19,6 +19,8 @@ namespace hypernodes::python {
 
 namespace {
 
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
 Callbacks listeners(nb::handle callbacks) {
   if (nb::isinstance<Recorder>(callbacks)) return {nb::cast<std::shared_ptr<Recorder>>(callbacks)};
   // They are told in the run that the calling thread has entered.
@@ -27,18 +29,48 @@ Callbacks listeners(nb::handle callbacks) {
 
 }  // namespace
 
-FrameEvents::FrameEvents(PythonGraph& graph, nb::handle output_name, nb::handle cache,
-                         nb::handle callbacks, const nb::dict& inputs, std::int64_t rows)
-    : graph_(graph.graph()),
-      selection_(graph.plan(output_name)->selection),
+FrameEvents::FrameEvents(const FrameSource& source, nb::handle cache, nb::handle callbacks,
+                         const nb::dict& inputs)
+    : graph_(source.asked),
+      selection_(source.needed),
+      parts_(source.parts),
       context_(std::make_shared<RunContext>(cache_of(cache), listeners(callbacks))),
-      frame_(std::make_shared<const Frame>(daft::step_frame(*graph_, selection_, *context_))),
-      rows_(rows),
+      frame_(std::make_shared<Frame>(daft::step_frame(*graph_, selection_, *context_))),
+      rows_(source.rows),
       replay_(graph_, frame_, context_) {
+  open_pipelines();
   for (const auto [name, value] : inputs) {
     names_.emplace_back(text_of(nb::borrow(name)));
     inputs_.push_back(object_value(value.ptr()));
   }
+}
+
+void FrameEvents::open_pipelines() {
+  if (parts_.opened.empty()) return;
+  for (const daft::Place& place : parts_.opened) {
+    const OpenedPipeline* const around = opened_at(place.pipeline);
+    const Node& node = graph_of(place.pipeline).steps()[at(place.step)].node;
+    const NestedPipeline& nested = *node.definition().nested;
+    OpenedPipeline& pipeline = opened_.emplace_back();
+    pipeline.scope = make_frame(*nested.graph, nested.selection, *context_, /*map=*/false).scope;
+    pipeline.scope.parent = around == nullptr ? &frame_->scope : &around->scope;
+    pipeline.callbacks = !nested.callbacks.empty() ? &nested.callbacks
+                         : around == nullptr       ? frame_->callbacks
+                                                   : around->callbacks;
+    pipeline.node = &node;
+    pipeline.around = around;
+  }
+  for (const daft::Place& place : parts_.places) by_step_.push_back(opened_at(place.pipeline));
+  frame_->opened = by_step_;
+}
+
+const OpenedPipeline* FrameEvents::opened_at(int index) const {
+  return index < 0 ? nullptr : &opened_[at(index)];
+}
+
+const Graph& FrameEvents::graph_of(int opened) const {
+  if (opened < 0) return *graph_;
+  return *opened_[at(opened)].node->definition().nested->graph;
 }
 
 bool FrameEvents::listened() const {
@@ -71,8 +103,11 @@ void FrameEvents::begin() {
     start_ = std::chrono::steady_clock::now();
   }
   try {
-    state->leave_uncounted(frame_->scope, rows_);
-    tell_pipeline(EventKind::kPipelineStart, 0, state);
+    std::vector<const Scope*> inside;
+    for (const OpenedPipeline& pipeline : opened_) inside.push_back(&pipeline.scope);
+    state->leave_uncounted(frame_->scope, rows_, inside);
+    const CurrentRun current(state);
+    tell_start();
   } catch (...) {
     refusal_ = object_value(exception_object(std::current_exception()).ptr());
     const std::lock_guard lock(mutex_);
@@ -90,7 +125,8 @@ void FrameEvents::end(bool finished) {
   }
   try {
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start_;
-    if (!failed_) tell_pipeline(EventKind::kPipelineEnd, seconds.count(), state);
+    const CurrentRun current(state);
+    if (!failed_) tell_end(seconds.count());
   } catch (...) {
     state->finish();
     throw;
@@ -98,20 +134,52 @@ void FrameEvents::end(bool finished) {
   state->finish();
 }
 
-void FrameEvents::tell_pipeline(EventKind kind, double seconds,
-                                const std::shared_ptr<RunState>& state) {
-  const CurrentRun current(state);
+void FrameEvents::tell_start() {
   std::vector<const Value*> inputs;
   for (const Value& value : inputs_) inputs.push_back(&value);
   Event event;
-  event.kind = kind;
+  event.kind = EventKind::kPipelineStart;
   event.scope = &frame_->scope;
-  event.seconds = seconds;
-  if (kind == EventKind::kPipelineStart) {
-    event.values = inputs;
-    event.names = names_;
-  }
+  event.values = inputs;
+  event.names = names_;
   context_->emit(*frame_->callbacks, event);
+  for (const OpenedPipeline& pipeline : opened_) {
+    tell_around(pipeline, EventKind::kNestedStart, 0);
+    const NestedPipeline& nested = *pipeline.node->definition().nested;
+    std::vector<const Value*> bound;
+    std::vector<std::string> names;
+    for (const NestedPipeline::Bound& each : nested.bound) {
+      bound.push_back(&each.value);
+      names.push_back(nested.graph->slots()[at(each.slot)]);
+    }
+    event.scope = &pipeline.scope;
+    event.values = bound;
+    event.names = names;
+    context_->emit(*pipeline.callbacks, event);
+  }
+}
+
+void FrameEvents::tell_end(double seconds) {
+  Event event;
+  event.kind = EventKind::kPipelineEnd;
+  event.seconds = seconds;
+  for (auto pipeline = opened_.rbegin(); pipeline != opened_.rend(); ++pipeline) {
+    event.scope = &pipeline->scope;
+    context_->emit(*pipeline->callbacks, event);
+    tell_around(*pipeline, EventKind::kNestedEnd, seconds);
+  }
+  event.scope = &frame_->scope;
+  context_->emit(*frame_->callbacks, event);
+}
+
+void FrameEvents::tell_around(const OpenedPipeline& pipeline, EventKind kind, double seconds) {
+  Event event;
+  event.kind = kind;
+  event.scope = pipeline.scope.parent;
+  event.node = pipeline.node;
+  event.seconds = seconds;
+  const OpenedPipeline* const around = pipeline.around;
+  context_->emit(around == nullptr ? *frame_->callbacks : *around->callbacks, event);
 }
 
 void FrameEvents::tell(nb::handle event) {
@@ -119,28 +187,31 @@ void FrameEvents::tell(nb::handle event) {
   replay_.tell(event);
 }
 
-std::int64_t FrameEvents::place(const std::string& output) const {
-  const auto& steps = graph_->steps();
-  const auto found = std::find_if(steps.begin(), steps.end(), [&](const Graph::Step& step) {
-    const auto& outputs = step.node.outputs();
-    return std::any_of(outputs.begin(), outputs.end(),
-                       [&](const NodeOutput& each) { return each.name == output; });
-  });
-  HYPERNODES_ASSERT(found != steps.end());
-  return found - steps.begin();
+nb::tuple FrameEvents::place(const std::string& column) const {
+  const int slot = parts_.graph->slot(column);
+  const auto& steps = parts_.graph->steps();
+  const auto after = std::upper_bound(
+      steps.begin(), steps.end(), slot,
+      [](int wanted, const Graph::Step& step) { return wanted < step.first_output; });
+  HYPERNODES_ASSERT(after != steps.begin());
+  const daft::Place& found = parts_.places[static_cast<std::size_t>(after - steps.begin()) - 1];
+  nb::list path;
+  for (int index = found.pipeline; index >= 0; index = parts_.opened[at(index)].pipeline) {
+    path.insert(0, nb::make_tuple(parts_.opened[at(index)].step, opened_[at(index)].scope.nodes));
+  }
+  return nb::make_tuple(path, found.step);
 }
 
 void bind_daft_events(nb::module_& module) {
   nb::class_<FrameEvents>(module, "DaftEvents", nb::is_weak_referenceable())
-      .def(nb::init<PythonGraph&, nb::handle, nb::handle, nb::handle, const nb::dict&,
-                    std::int64_t>(),
-           nb::arg("graph"), nb::arg("output_name").none(), nb::arg("cache").none(),
-           nb::arg("callbacks").none(), nb::arg("inputs"), nb::arg("rows"))
+      .def(nb::init<const FrameSource&, nb::handle, nb::handle, const nb::dict&>(),
+           nb::arg("source"), nb::arg("cache").none(), nb::arg("callbacks").none(),
+           nb::arg("inputs"))
       .def_prop_ro("listened", &FrameEvents::listened)
       .def("begin", &FrameEvents::begin)
       .def("end", &FrameEvents::end, nb::arg("finished"))
       .def("tell", &FrameEvents::tell, nb::arg("event"))
-      .def("place", &FrameEvents::place, nb::arg("output"));
+      .def("place", &FrameEvents::place, nb::arg("column"));
 }
 
 }  // namespace hypernodes::python

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -15,11 +16,13 @@
 #include "bindings/caches.hpp"
 #include "bindings/daft.hpp"
 #include "bindings/daft_events.hpp"
+#include "bindings/daft_source.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/object_cast.hpp"
 #include "bindings/run.hpp"
 #include "bindings/to_python.hpp"
 #include "daft/column_plan.hpp"
+#include "daft/inlined.hpp"
 #include "daft/query.hpp"
 #include "graph/graph.hpp"
 #include "hypernodes/daft_abi.h"
@@ -115,16 +118,31 @@ std::vector<std::string> names_of(const ColumnStep& step,
   return names;
 }
 
-/// For each node of a step its name, its outputs, whether it is a pipeline that is mapped over an
-/// input, and whether it needs Python.
-nb::list nodes_of(const FrameStep& self) {
-  nb::list nodes;
-  for (const Node& node : self.get().nodes()) {
-    std::vector<std::string> outputs;
-    for (const NodeOutput& output : node.outputs()) outputs.push_back(output.name);
+/// A node of a step, as Python sees it.
+struct FrameNode {
+  std::string name;
+  /// By its own names for them, those of the columns or constants.
+  std::vector<std::pair<std::string, std::string>> inputs, outputs;
+  bool mapped = false;   ///< It is a pipeline that is mapped over an input.
+  bool foreign = false;  ///< It needs Python.
+};
+
+std::vector<FrameNode> nodes_of(const FrameStep& self) {
+  std::vector<FrameNode> nodes;
+  for (const Graph::Step* const step : self.get().nodes()) {
+    const Node& node = step->node;
     const NestedPipeline* const nested = node.definition().nested.get();
-    nodes.append(nb::make_tuple(node.name(), outputs, nested != nullptr && nested->is_map(),
-                                node.definition().foreign));
+    FrameNode& made = nodes.emplace_back();
+    made.name = node.name();
+    for (std::size_t i = 0; i < step->inputs.size(); ++i) {
+      made.inputs.emplace_back(node.inputs()[i].name, self.get().slot_name(step->inputs[i]));
+    }
+    int slot = step->first_output;
+    for (const NodeOutput& output : node.outputs()) {
+      made.outputs.emplace_back(output.name, self.get().slot_name(slot++));
+    }
+    made.mapped = nested != nullptr && nested->is_map();
+    made.foreign = node.definition().foreign;
   }
   return nodes;
 }
@@ -156,7 +174,7 @@ struct Rows {
 TypeError misfit(const ColumnStep& step, const ColumnStep::Slot& output, const std::string& message,
                  const Rows& rows, std::int64_t row) {
   return TypeError(
-      "Output '" + step.slot_name(output.slot) + "' does not fit its column: " + message,
+      "Output '" + std::string(step.label(output.slot)) + "' does not fit its column: " + message,
       "node '" + step.maker(output.slot) + "', row " + rows.text(row),
       "correct the return hint or leave it out; run and map take any value");
 }
@@ -215,16 +233,10 @@ void refuse(const FrameStep& self, std::size_t place, nb::handle counted, std::i
   throw misfit(step, step.outputs()[place], message, rows, row);
 }
 
-/// The columns that a DataFrame begins with, and what its steps are compiled from.
-struct FrameSource {
-  std::int64_t rows = 0;
-  nb::list columns;  ///< (name, column) pairs.
-  std::string
-      key;  ///< Sources of one graph with the same key have the same steps. Empty: none has.
-  std::shared_ptr<const Graph> graph;
-  Selection selection;
-  daft::PlanOptions options;
-};
+/// The values of an output of a declared type that another process made, as its column.
+nb::object arrived(const FrameStep& self, std::size_t place, const nb::list& values) {
+  return to_daft(from_daft(values).cast(self.get().outputs()[place].type));
+}
 
 /// Adds what distinguishes a constant. False if that cannot be told: then nothing has its key.
 bool put_constant(const std::pair<int, Value>& constant, std::string& key) {
@@ -244,7 +256,7 @@ bool put_constant(const std::pair<int, Value>& constant, std::string& key) {
 
 std::string key_of(const FrameSource& source) {
   std::string key;
-  for (const std::string& name : source.selection.output_names) {
+  for (const std::string& name : source.needed.output_names) {
     key += std::to_string(name.size()) + ':' + name;
   }
   for (const auto* slots : {&source.options.columns, &source.options.hints}) {
@@ -254,7 +266,7 @@ std::string key_of(const FrameSource& source) {
     }
   }
   key += '|';
-  for (const int slot : source.options.alone) key += std::to_string(slot) + ';';
+  for (const int number : source.options.own) key += std::to_string(number) + ';';
   key += '|';
   for (const auto& constant : source.options.constants) {
     if (!put_constant(constant, key)) return {};
@@ -264,31 +276,49 @@ std::string key_of(const FrameSource& source) {
 
 void set_hints(FrameSource& source, const nb::dict& hints) {
   for (const auto [name, hint] : hints) {
-    const int slot = source.graph->slot(text_of(name));
+    const int slot = source.parts.graph->slot(text_of(name));
     if (slot < 0 || hint.is_none()) continue;
     const bool exact = nb::cast<bool>(hint.attr("exact"));
     source.options.hints.push_back({slot, exact ? hinted_type(hint) : Type(Kind::kObject)});
   }
 }
 
-/// `alone`: outputs of nodes that are to be steps of their own.
-void set_alone(FrameSource& source, const std::vector<std::string>& alone) {
-  for (const std::string& name : alone) {
-    const int slot = source.graph->slot(name);
-    if (slot >= 0) source.options.alone.push_back(slot);
+/// `own`: for each node that is to be a step of its own, or holds such, its outputs, and its number
+/// or those inside.
+std::shared_ptr<const daft::OwnNodes> own_nodes(const nb::list& own) {
+  auto nodes = std::make_shared<daft::OwnNodes>();
+  for (const nb::handle entry : own) {
+    const auto names = nb::cast<std::vector<std::string>>(entry[0]);
+    const nb::object what = entry[1];
+    if (nb::isinstance<nb::list>(what)) {
+      const auto inside = own_nodes(nb::cast<nb::list>(what));
+      for (const std::string& name : names) nodes->pipelines.emplace(name, inside);
+    } else {
+      for (const std::string& name : names) nodes->nodes.emplace(name, nb::cast<int>(what));
+    }
   }
+  return nodes;
+}
+
+/// Sets what steps are compiled from, but for columns and hints.
+void set_graph(FrameSource& source, const PythonGraph& graph, const Plan& plan,
+               std::vector<std::pair<int, Value>> constants, const nb::list& own) {
+  source.asked = graph.graph();
+  source.needed = plan.selection;
+  source.parts = daft::inlined(source.asked, source.needed, *own_nodes(own));
+  source.options.own = source.parts.own;
+  source.options.constants = std::move(constants);
+  for (const auto& bound : source.parts.bound) source.options.constants.push_back(bound);
 }
 
 FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
                         const std::string& map_mode, nb::handle output_name, const nb::dict& hints,
-                        const std::vector<std::string>& alone) {
+                        const nb::list& own) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   const bool map = !map_over.is_none();
   GraphInputs given = map ? to_graph_inputs(map_inputs(graph, *plan, inputs, map_over, map_mode))
                           : run_inputs(graph, *plan, inputs);
   FrameSource out;
-  out.graph = graph.graph();
-  out.selection = plan->selection;
   out.rows = map ? given.plan.rows : 1;
   for (std::size_t i = 0; i < given.mapped.size(); ++i) {
     auto& [slot, items] = given.mapped[i];
@@ -305,9 +335,8 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
     const std::string& name = graph.graph()->slots()[static_cast<std::size_t>(slot)];
     out.columns.append(nb::make_tuple(str_of(name), to_daft(column)));
   }
+  set_graph(out, graph, *plan, std::move(given.constants), own);
   set_hints(out, hints);
-  set_alone(out, alone);
-  out.options.constants = std::move(given.constants);
   out.key = key_of(out);
   return out;
 }
@@ -315,12 +344,10 @@ FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle m
 /// The source of a DataFrame that is there: `columns` has, by name, those that are inputs; an
 /// object with `__arrow_c_schema__` each, or None for one of Python objects.
 FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb::dict& inputs,
-                           nb::handle output_name, const nb::dict& hints,
-                           const std::vector<std::string>& alone) {
+                           nb::handle output_name, const nb::dict& hints, const nb::list& own) {
   const std::shared_ptr<const Plan> plan = graph.plan(output_name);
   FrameSource out;
-  out.graph = graph.graph();
-  out.selection = plan->selection;
+  std::vector<std::pair<int, Value>> constants;
   for (const Plan::Root& root : plan->roots) {
     if (columns.contains(root.name)) {
       const nb::object type = columns[root.name];
@@ -328,12 +355,11 @@ FrameSource make_source_on(PythonGraph& graph, const nb::dict& columns, const nb
           {root.slot, type.is_none() ? Type(Kind::kObject) : import_arrow_type(type)});
       out.columns.append(nb::make_tuple(root.name, nb::none()));
     } else if (inputs.contains(root.name)) {
-      out.options.constants.emplace_back(root.slot,
-                                         fitted(root, nb::object(inputs[root.name]).ptr()));
+      constants.emplace_back(root.slot, fitted(root, nb::object(inputs[root.name]).ptr()));
     }
   }
+  set_graph(out, graph, *plan, std::move(constants), own);
   set_hints(out, hints);
-  set_alone(out, alone);
   out.key = key_of(out);
   return out;
 }
@@ -365,7 +391,7 @@ nb::list compile_steps(const FrameSource& source, nb::handle cache,
   daft::StepEvents events;
   if (told != nullptr) events = {told->frame(), [told] { return told->enter(); }};
   const ColumnPlan compiled =
-      daft::compile(source.graph, source.selection, context, source.options, events);
+      daft::compile(source.parts.graph, source.parts.selection, context, source.options, events);
   nb::list steps;
   for (const ColumnPlan::Step& step : compiled.steps) {
     nb::list literals;
@@ -395,6 +421,13 @@ ArrowColumn join(const std::vector<std::string>& names, const nb::list& columns)
 }  // namespace
 
 void bind_daft_frame(nb::module_& module) {
+  nb::class_<FrameNode>(module, "DaftNode")
+      .def_ro("name", &FrameNode::name)
+      .def_ro("inputs", &FrameNode::inputs,
+              "Its own name for each, and that of the column or constant.")
+      .def_ro("outputs", &FrameNode::outputs)
+      .def_ro("mapped", &FrameNode::mapped, "Whether it maps a pipeline.")
+      .def_ro("foreign", &FrameNode::foreign, "Whether it needs Python.");
   nb::class_<FrameStep>(module, "DaftStep")
       .def_prop_ro("name", [](const FrameStep& self) { return self.get().name(); })
       .def_prop_ro("level", [](const FrameStep& self) { return self.get().level(); })
@@ -407,9 +440,10 @@ void bind_daft_frame(nb::module_& module) {
       .def_ro("literals", &FrameStep::literals)
       .def_prop_ro("constants", constants_of,
                    "Names and values of what is the same for every row, the literals too.")
+      .def_prop_ro("nodes", nodes_of)
       .def_prop_ro(
-          "nodes", nodes_of,
-          "For each node its name, its outputs, whether it maps a pipeline, and needs Python.")
+          "own", [](const FrameStep& self) { return self.get().own(); },
+          "The number of its node, if that is a step of its own; else -1.")
       .def_prop_ro("outputs",
                    [](const FrameStep& self) { return names_of(self.get(), self.get().outputs()); })
       .def_prop_ro(
@@ -418,13 +452,14 @@ void bind_daft_frame(nb::module_& module) {
       .def_prop_ro("argument_types",
                    [](const FrameStep& self) { return types_of(self.get().arguments()); })
       .def("run", run_step, nb::arg("counted").none(), nb::arg("arguments"))
+      .def("arrived", arrived, nb::arg("place"), nb::arg("values"))
       .def("refuse", refuse, nb::arg("place"), nb::arg("counted").none(), nb::arg("count"),
            nb::arg("row"), nb::arg("message"));
   nb::class_<FrameSource>(module, "DaftSource")
       .def_ro("rows", &FrameSource::rows)
       .def_ro("columns", &FrameSource::columns)
       .def_ro("key", &FrameSource::key)
-      .def_prop_ro("outputs", [](const FrameSource& self) { return self.selection.output_names; });
+      .def_prop_ro("outputs", [](const FrameSource& self) { return self.needed.output_names; });
   module.def("daft_struct", join, nb::arg("names"), nb::arg("columns"));
   module.def(
       "daft_row_numbers",
@@ -432,9 +467,9 @@ void bind_daft_frame(nb::module_& module) {
       nb::arg("rows"));
   module.def("daft_source", make_source, nb::arg("graph"), nb::arg("inputs"),
              nb::arg("map_over").none(), nb::arg("map_mode"), nb::arg("output_name").none(),
-             nb::arg("hints"), nb::arg("alone"));
+             nb::arg("hints"), nb::arg("own"));
   module.def("daft_source_on", make_source_on, nb::arg("graph"), nb::arg("columns"),
-             nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"), nb::arg("alone"));
+             nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"), nb::arg("own"));
   module.def("daft_root_types", root_types, nb::arg("graph"), nb::arg("output_name").none());
   module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none(),
              nb::arg("events").none() = nb::none());

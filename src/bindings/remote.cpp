@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bindings/caches.hpp"
+#include "bindings/arrow.hpp"
 #include "bindings/callbacks.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/events.hpp"
@@ -208,7 +209,8 @@ nb::list lists_of(RowJob& job) {
   return lists;
 }
 
-/// Runs part of a job where it was carried to. `items` is None for a run. Returns the arguments of
+/// Runs part of a job where it was carried to. `items` is None for a run; else it has lists, or Arrow
+/// columns. Returns the arguments of
 /// RemoteRows.add: outputs (None on failure), statistics, failure (or None), and those that were
 /// collected. What happens goes to the recorder, unless that is null.
 nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle items,
@@ -224,7 +226,9 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
     if (list == nullptr) continue;
     MappedInput& input = given.mapped.emplace_back();
     input.root = &root;
-    input.items = owned(PySequence_Tuple(list));
+    Column column;
+    const bool arrow = import_arrow(list, &column);
+    input.items = owned(PySequence_Tuple(arrow ? to_list(column).ptr() : list));
     given.plan.inputs.push_back({count, 1});
   }
   given.plan.rows = count;

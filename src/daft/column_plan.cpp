@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "daft/inlined.hpp"
 #include "daft/native_function.hpp"
 #include "daft/query.hpp"
 #include "hypernodes/error.hpp"
@@ -94,13 +95,16 @@ class PlanCompiler {
   PlanCompiler(const std::shared_ptr<const Graph>& graph, const Selection& selection,
                const std::shared_ptr<RunContext>& context, const PlanOptions& options,
                const StepEvents& events)
-      : graph_(graph), selection_(selection), context_(context), events_(events) {
+      : graph_(graph),
+        selection_(selection),
+        context_(context),
+        events_(events),
+        own_(options.own) {
     for (const auto& column : options.columns) {
       columns_.emplace(column.slot, Made{column.type, nullptr});
     }
     for (const auto& [slot, value] : options.constants) constants_.emplace(slot, &value);
     for (const auto& hint : options.hints) hints_.emplace(hint.slot, hint.type);
-    alone_.insert(options.alone.begin(), options.alone.end());
   }
 
   ColumnPlan compile() {
@@ -145,16 +149,16 @@ class PlanCompiler {
   void place(int index) {
     const Graph::Step& step = node(index);
     const bool foreign = is_foreign(step.node.definition());
-    const bool alone = foreign && is_alone(step);
+    const int own = own_.empty() ? -1 : own_[at(index)];
     int level = 1;
     for (const int slot : step.inputs) {
       const auto made = columns_.find(slot);
       if (made == columns_.end() || made->second.by == nullptr) continue;
       const ColumnStep& producer = *made->second.by;
-      const bool fuses = foreign && producer.foreign_ && !alone && !producer.alone_;
+      const bool fuses = foreign && producer.foreign_ && own < 0 && producer.own_ < 0;
       level = std::max(level, producer.level_ + (fuses ? 0 : 1));
     }
-    ColumnStep& target = step_at(level, foreign, alone);
+    ColumnStep& target = step_at(level, foreign, own);
     target.selection_.steps.push_back(index);
     const int outputs = static_cast<int>(step.node.outputs().size());
     for (int i = 0; i < outputs; ++i) {
@@ -163,16 +167,10 @@ class PlanCompiler {
     }
   }
 
-  bool is_alone(const Graph::Step& step) const {
-    const int outputs = static_cast<int>(step.node.outputs().size());
-    const auto first = alone_.lower_bound(step.first_output);
-    return first != alone_.end() && *first < step.first_output + outputs;
-  }
-
-  ColumnStep& step_at(int level, bool foreign, bool alone) {
-    if (foreign && !alone) {
+  ColumnStep& step_at(int level, bool foreign, int own) {
+    if (foreign && own < 0) {
       for (const auto& step : steps_) {
-        if (step->foreign_ && !step->alone_ && step->level_ == level) return *step;
+        if (step->foreign_ && step->own_ < 0 && step->level_ == level) return *step;
       }
     }
     auto step = std::make_shared<ColumnStep>();
@@ -181,7 +179,7 @@ class PlanCompiler {
     step->events_ = events_;
     step->level_ = level;
     step->foreign_ = foreign;
-    step->alone_ = alone;
+    step->own_ = own;
     steps_.push_back(std::move(step));
     return *steps_.back();
   }
@@ -266,7 +264,7 @@ class PlanCompiler {
   std::map<int, Made> columns_;  ///< By slot.
   std::map<int, const Value*> constants_;
   std::map<int, Type> hints_;
-  std::set<int> alone_;
+  const std::vector<int>& own_;
   std::vector<std::shared_ptr<ColumnStep>> steps_;
 };
 
@@ -290,13 +288,15 @@ std::string ColumnStep::name() const {
   return text;
 }
 
-std::vector<Node> ColumnStep::nodes() const {
-  std::vector<Node> nodes;
-  for (const int index : selection_.steps) nodes.push_back(graph_->steps()[at(index)].node);
+std::vector<const Graph::Step*> ColumnStep::nodes() const {
+  std::vector<const Graph::Step*> nodes;
+  for (const int index : selection_.steps) nodes.push_back(&graph_->steps()[at(index)]);
   return nodes;
 }
 
 const std::string& ColumnStep::slot_name(int slot) const { return graph_->slots()[at(slot)]; }
+
+std::string_view ColumnStep::label(int slot) const { return inner_label(slot_name(slot)); }
 
 const std::string& ColumnStep::maker(int slot) const {
   const auto makes = [&](int index) {
@@ -316,8 +316,8 @@ void ColumnStep::check_argument(std::size_t index, const Type& type) const {
   const std::string where = graph_->name().empty() ? "" : "pipeline '" + graph_->name() + "'";
   if (type.kind() == Kind::kObject) {
     throw TypeError(
-        "Node '" + step.node.name() + "' is C++ and cannot read the column '" + slot_name(slot) +
-            "', whose values are no data that C++ nodes know",
+        "Node '" + step.node.name() + "' is C++ and cannot read the column '" +
+            std::string(label(slot)) + "', whose values are no data that C++ nodes know",
         where, "cast the column, give the node that makes it a return hint, or use run or map");
   }
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
@@ -326,7 +326,7 @@ void ColumnStep::check_argument(std::size_t index, const Type& type) const {
     if (step.inputs[i] != slot || wanted.accepts(type) || wanted.accepts(without_nulls(type))) {
       continue;
     }
-    throw TypeError("Input '" + slot_name(slot) + "' is a column of " + type.name() +
+    throw TypeError("Input '" + std::string(label(slot)) + "' is a column of " + type.name() +
                         ", but node '" + step.node.name() + "' takes " + wanted.name(),
                     where, "cast the column, or change the type that the node takes");
   }

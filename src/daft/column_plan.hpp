@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,8 +42,10 @@ class ColumnStep {
   int level() const { return level_; }
   /// Whether it is a batch UDF.
   bool foreign() const { return foreign_; }
+  /// The caller's number for its node, if that is a step of its own; else -1.
+  int own() const { return own_; }
   /// Its nodes, in the order they run.
-  std::vector<Node> nodes() const;
+  std::vector<const Graph::Step*> nodes() const;
   /// Columns it reads, in this order.
   const std::vector<Slot>& arguments() const { return arguments_; }
   /// Root inputs that it is given after the columns, as literals.
@@ -53,6 +56,8 @@ class ColumnStep {
   const std::vector<Slot>& outputs() const { return outputs_; }
 
   const std::string& slot_name(int slot) const;
+  /// What messages call it: what is inside a pipeline has a path there.
+  std::string_view label(int slot) const;
   /// The name of the node that makes an output.
   const std::string& maker(int slot) const;
 
@@ -73,7 +78,7 @@ class ColumnStep {
   Selection selection_;
   int level_ = 0;
   bool foreign_ = false;
-  bool alone_ = false;  ///< Takes no further nodes.
+  int own_ = -1;  ///< If it has a number it takes no further nodes.
   std::vector<Slot> arguments_, literals_, outputs_;
   std::vector<std::pair<int, Value>> constants_;
 };
@@ -95,8 +100,9 @@ struct PlanOptions {
   /// Root inputs that are the same for every row: numbers and text become literals of C++ nodes,
   /// others are kept in the steps.
   std::vector<std::pair<int, Value>> constants;
-  /// Outputs of foreign nodes that are to be steps of their own.
-  std::vector<int> alone = {};
+  /// For each step of the graph its number, if it is to be a step of its own, or -1. Empty: none
+  /// is.
+  std::vector<int> own = {};
 };
 
 /// The frame of a plan's steps: their rows are items of a map that tells of its nodes only.

@@ -31,7 +31,7 @@ class LookUpBlocks {
  private:
   static constexpr std::int64_t kFirstRows = std::int64_t{1} << 14;
   static constexpr std::int64_t kMinRows = std::int64_t{1} << 10;
-  static constexpr std::int64_t kGrowth = 8;
+  static constexpr std::int64_t kGrowth = 64;
   static constexpr std::int64_t kBytes = std::int64_t{512} << 20;
   static constexpr std::int64_t kNodeBytes = 100;  // key, digest and state of a row
   // Values are copied out of the store: into memory that is used again for the next block.

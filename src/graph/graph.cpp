@@ -88,6 +88,23 @@ std::shared_ptr<Graph> Graph::wire(std::vector<Node> nodes, std::string name, st
   return graph;
 }
 
+std::shared_ptr<const Graph> Graph::wired(std::vector<Step> steps,
+                                          const std::vector<std::string>& slots, int roots,
+                                          std::string name, std::string id) {
+  std::shared_ptr<Graph> graph(new Graph);
+  graph->name_ = std::move(name);
+  graph->id_ = std::move(id);
+  const std::span<const std::string> names(slots);
+  graph->add_roots(names.first(static_cast<std::size_t>(roots)));
+  for (Step& step : steps) {
+    const auto first = static_cast<std::size_t>(step.first_output);
+    const std::size_t outputs = step.node.outputs().size();
+    graph->add_step(std::move(step), names.subspan(first, outputs));
+  }
+  graph->select_all();
+  return graph;
+}
+
 std::shared_ptr<const Graph> Graph::whole() const {
   if (unpruned_.empty()) return shared_from_this();
   std::call_once(whole_built_, [this] { whole_ = wire(unpruned_, name_, id_, {}); });
@@ -157,15 +174,7 @@ void Graph::order(const std::vector<Node>& nodes) {
     }
   }
 
-  for (const std::string& root : roots) {
-    by_name_.emplace(root, static_cast<int>(slots_.size()));
-    slots_.push_back(root);
-  }
-  roots_ = static_cast<int>(slots_.size());
-  types_.assign(slots_.size(), Kind::kObject);
-  optional_.assign(slots_.size(), true);
-  root_kinds_.assign(slots_.size(), Kind::kObject);
-  producer_.assign(slots_.size(), -1);
+  add_roots(std::vector<std::string>(roots.begin(), roots.end()));
 
   // Kahn's algorithm; among ready nodes the least name goes first, then the least output's.
   using Entry = std::tuple<std::string_view, std::string_view, int>;
@@ -182,7 +191,7 @@ void Graph::order(const std::vector<Node>& nodes) {
   while (!ready.empty()) {
     const auto index = static_cast<std::size_t>(std::get<int>(ready.top()));
     ready.pop();
-    add_step(nodes[index]);
+    add_node(nodes[index]);
     for (const int consumer : consumers[index]) {
       if (--waiting[static_cast<std::size_t>(consumer)] == 0) add_ready(consumer);
     }
@@ -193,18 +202,41 @@ void Graph::order(const std::vector<Node>& nodes) {
                      "rename an output so that no node needs what depends on it");
   }
 
-  std::vector<std::string> everything;
-  for (const Step& step : steps_) {
-    for (const NodeOutput& output : step.node.outputs()) everything.push_back(output.name);
-  }
-  all_ = select(everything);
+  select_all();
 }
 
-void Graph::add_step(const Node& node) {
+void Graph::select_all() {
+  std::vector<std::string> names;
+  for (const Step& step : steps_) {
+    const auto first = slots_.begin() + step.first_output;
+    names.insert(names.end(), first, first + static_cast<int>(step.node.outputs().size()));
+  }
+  all_ = select(names);
+}
+
+void Graph::add_roots(std::span<const std::string> names) {
+  slots_.assign(names.begin(), names.end());
+  for (const std::string& name : names) by_name_.emplace(name, static_cast<int>(by_name_.size()));
+  roots_ = static_cast<int>(slots_.size());
+  types_.assign(slots_.size(), Kind::kObject);
+  optional_.assign(slots_.size(), true);
+  root_kinds_.assign(slots_.size(), Kind::kObject);
+  producer_.assign(slots_.size(), -1);
+}
+
+void Graph::add_node(const Node& node) {
   Step step{node, {}, static_cast<int>(slots_.size())};
-  for (const NodeInput& input : node.inputs()) {
-    const int slot = by_name_.at(input.name);
-    step.inputs.push_back(slot);
+  std::vector<std::string> outputs;
+  for (const NodeInput& input : node.inputs()) step.inputs.push_back(by_name_.at(input.name));
+  for (const NodeOutput& output : node.outputs()) outputs.push_back(output.name);
+  add_step(std::move(step), outputs);
+}
+
+void Graph::add_step(Step step, std::span<const std::string> outputs) {
+  const Node& node = step.node;
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    const NodeInput& input = node.inputs()[i];
+    const int slot = step.inputs[i];
     if (slot >= roots_) continue;
     if (!node.optional(input)) optional_[static_cast<std::size_t>(slot)] = false;
     Kind& kind = root_kinds_[static_cast<std::size_t>(slot)];
@@ -214,11 +246,11 @@ void Graph::add_step(const Node& node) {
       kind = scalar && same ? input.type.kind() : Kind::kNull;
     }
   }
-  for (const NodeOutput& output : node.outputs()) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
     // A name that is overridden is a root's already.
-    by_name_.emplace(output.name, static_cast<int>(slots_.size()));
-    slots_.push_back(output.name);
-    types_.push_back(output.type);
+    by_name_.emplace(outputs[i], static_cast<int>(slots_.size()));
+    slots_.push_back(outputs[i]);
+    types_.push_back(node.outputs()[i].type);
     producer_.push_back(static_cast<int>(steps_.size()));
   }
   const auto& nested = node.definition().nested;

@@ -45,6 +45,13 @@ class Graph : public std::enable_shared_from_this<Graph> {
   static std::shared_ptr<const Graph> build(std::vector<Node> nodes, std::string name = {},
                                             std::string id = {});
 
+  /// Steps that are wired already, in execution order. `slots` names those that the steps refer to,
+  /// numbered as above; the first `roots` of them are the root inputs, in any order.
+  /// REQUIRES: names are unique; types fit.
+  static std::shared_ptr<const Graph> wired(std::vector<Step> steps,
+                                            const std::vector<std::string>& slots, int roots,
+                                            std::string name, std::string id);
+
   /// The graph with all outputs of all nodes; this one, if nothing is pruned.
   std::shared_ptr<const Graph> whole() const;
   /// This graph, or the whole one if it takes that to have these outputs.
@@ -91,7 +98,10 @@ class Graph : public std::enable_shared_from_this<Graph> {
   static std::shared_ptr<Graph> wire(std::vector<Node> nodes, std::string name, std::string id,
                                      std::vector<std::string> overridden);
   void order(const std::vector<Node>& nodes);
-  void add_step(const Node& node);
+  void add_roots(std::span<const std::string> names);
+  void add_node(const Node& node);
+  void add_step(Step step, std::span<const std::string> outputs);
+  void select_all();
   void check_types() const;
 
   std::string name_, id_;

@@ -226,6 +226,10 @@ std::string_view Lane::payload(std::int64_t row) const {
   return digests_[at(row)].significant().substr(1);
 }
 
+std::optional<Value> Lane::decode(std::int64_t row) const {
+  return states_[at(row)] == State::kPickled ? unpickle(row) : codec::decode(payload(row), type_);
+}
+
 std::optional<Value> Lane::unpickle(std::int64_t row) const {
   const detail::ObjectRuntime* const runtime = detail::object_runtime();
   Value value;
@@ -259,11 +263,10 @@ const Value* Lane::value(std::int64_t row, Value& scratch) {
       return &scratch;
     case State::kHit:
     case State::kPickled: {
-      std::optional<Value> value =
-          states_[at(row)] == State::kPickled ? unpickle(row) : codec::decode(payload(row), type_);
+      std::optional<Value> value = decode(row);
       if (!value) return nullptr;
+      may_change_ = may_change_ || detail::may_change(*value);
       set_value(row, *std::move(value));
-      may_change_ = may_change_ || detail::may_change(values_[at(row)]);
       return &values_[at(row)];
     }
     default:
@@ -292,9 +295,21 @@ std::optional<Column> Lane::gather(const std::vector<std::int64_t>* rows, std::i
     values.reserve(at(count));
     Value scratch;
     for (std::int64_t i = 0; i < count; ++i) {
-      const Value* found = value(row_at(i), scratch);
+      const std::int64_t row = row_at(i);
+      if (states_[at(row)] == State::kHit) {
+        std::optional<Value> value = decode(row);
+        if (value && !detail::may_change(*value)) {  // nobody can tell whether it is made again
+          values.push_back(*std::move(value));
+          continue;
+        }
+        if (value) {
+          may_change_ = true;
+          set_value(row, *std::move(value));
+        }
+      }
+      const Value* found = this->value(row, scratch);
       if (found == nullptr) {
-        *bad_row = row_at(i);
+        *bad_row = row;
         return std::nullopt;
       }
       values.push_back(*found);

@@ -59,6 +59,12 @@ class Lane {
   /// or kPickled for a payload of kPickleMark and a pickle.
   void set_hit(std::int64_t row, std::string_view payload, const Digest& digest,
                State state = State::kHit);
+  /// Has the processor fetch what set_hit will write.
+  void fetch(std::int64_t row) const {
+    if (!digests_.empty()) __builtin_prefetch(&digests_[at(row)], 1);
+    if (!payloads_.empty()) __builtin_prefetch(&payloads_[at(row)], 1);
+    __builtin_prefetch(&states_[at(row)], 1);
+  }
   void set_value(std::int64_t row, Value value);
   /// Rows `rows[i]` take row i of `column`, as far as it goes.
   void set_computed(Column column, const std::vector<std::int64_t>& rows);
@@ -115,6 +121,8 @@ class Lane {
                                           std::int64_t* bad_row);
   /// The payload of a hit.
   std::string_view payload(std::int64_t row) const;
+  /// The value of a hit; nullopt if it does not decode.
+  std::optional<Value> decode(std::int64_t row) const;
   /// The value of a pickled hit as this lane's type; nullopt if it cannot be opened.
   std::optional<Value> unpickle(std::int64_t row) const;
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "cache/pickle_key.hpp"
@@ -29,6 +31,44 @@ constexpr std::size_t kMostFiltered = 4;
 
 /// How many rows are looked for again.
 constexpr std::int64_t kAgain = std::int64_t{1} << 14;
+
+/// Holds each small record back until some more have come: the store visits rows in any order, and
+/// meanwhile the memory of its row is fetched. Without it, each row of a million waits for it.
+class Delay {
+ public:
+  static bool fits(std::string_view record) { return record.size() <= kMostBytes; }
+
+  struct Record {
+    std::size_t index;
+    std::size_t size;
+    std::array<char, 112> bytes;
+    std::string_view text() const { return {bytes.data(), size}; }
+  };
+
+  /// Null, or the record that is due: it lives until the next call. REQUIRES: fits(record).
+  const Record* push(std::size_t index, std::string_view record) {
+    const Record* const due = count_ == kRecords ? pop() : nullptr;
+    Record& place = records_[(first_ + count_++) % records_.size()];
+    place.index = index;
+    place.size = record.size();
+    std::memcpy(place.bytes.data(), record.data(), record.size());
+    return due;
+  }
+
+  /// The oldest, or null.
+  const Record* pop() {
+    if (count_ == 0) return nullptr;
+    --count_;
+    return &records_[first_++ % records_.size()];
+  }
+
+ private:
+  static constexpr std::size_t kMostBytes = std::tuple_size_v<decltype(Record::bytes)>;
+  static constexpr std::size_t kRecords = 8;
+
+  std::array<Record, 2 * kRecords> records_;  // the one that is due stays where it is
+  std::size_t first_ = 0, count_ = 0;
+};
 
 }  // namespace
 
@@ -166,11 +206,19 @@ void Execution::look_in_store(StepState& state, std::span<const std::int64_t> ro
                               std::span<const Digest> keys) {
   std::vector<EncodedOutput> outputs;
   const detail::Suspended others_may_run;
+  const auto row_of = [&](std::size_t index) {
+    return rows.empty() ? static_cast<std::int64_t>(index) : rows[index];
+  };
+  const auto take = [&](std::size_t index, std::string_view record) {
+    if (!take_record(state, row_of(index), keys[index], record, outputs)) context_.count_damaged();
+  };
+  Delay delay;
   frame_.cache->get_many(keys, [&](std::size_t index, std::string_view record) {
-    // The store visits in any order: each array that a visit reads is a cache miss.
-    const std::int64_t row = rows.empty() ? static_cast<std::int64_t>(index) : rows[index];
-    if (!take_record(state, row, keys[index], record, outputs)) context_.count_damaged();
+    if (!Delay::fits(record)) return take(index, record);
+    for (std::size_t i = 0; i < state.outputs(); ++i) output_lane(state, i).fetch(row_of(index));
+    if (const Delay::Record* const due = delay.push(index, record)) take(due->index, due->text());
   });
+  while (const Delay::Record* const due = delay.pop()) take(due->index, due->text());
   context_.check(*frame_.cache);
 }
 

@@ -78,7 +78,14 @@ def number(*values: object) -> int:
 # Nodes ------------------------------------------------------------------------------------------
 
 
-def plain(name: str, inputs: list[str], kind: str, hinted: bool, fails: int | None) -> Node:
+def plain(
+    name: str,
+    inputs: list[str],
+    kind: str,
+    hinted: bool,
+    fails: int | None,
+    daft: dict[str, Any] | None = None,
+) -> Node:
     hint, make = KINDS[kind]
 
     def body(*values: Any) -> Any:
@@ -87,7 +94,7 @@ def plain(name: str, inputs: list[str], kind: str, hinted: bool, fails: int | No
             raise Failure(f"{name} of {n}")
         return make(n)
 
-    return Node(named(body, name, inputs, hint if hinted else None), name)
+    return Node(named(body, name, inputs, hint if hinted else None), name, daft=daft)
 
 
 def pair(name: str, inputs: list[str], kind: str) -> Node:
@@ -135,7 +142,16 @@ def named(body: Any, name: str, inputs: list[str], hint: Any) -> Any:
     return function
 
 
-def random_pipeline(rng: random.Random, depth: int = 0, prefix: str = "n") -> Pipeline:
+# What a node says about Daft; most say nothing.
+Options = Callable[[], dict[str, Any] | None]
+
+
+def random_pipeline(
+    rng: random.Random,
+    depth: int = 0,
+    prefix: str = "n",
+    options: Options = lambda: None,
+) -> Pipeline:
     known = [f"{prefix}_x", f"{prefix}_k"]
     nodes: list[Any] = []
     for i in range(rng.randint(2, 6 - depth)):
@@ -149,17 +165,19 @@ def random_pipeline(rng: random.Random, depth: int = 0, prefix: str = "n") -> Pi
         elif what < 0.16 and depth == 0 and f"{prefix}_k" not in inputs:
             nodes.append(batch(name, inputs, kind))
         elif what < 0.4 and depth < 2:
-            nodes += nested(rng, depth, name, inputs)
+            nodes += nested(rng, depth, name, inputs, options)
         else:
             fails = rng.randrange(29) if rng.random() < 0.15 else None
-            nodes.append(plain(name, inputs, kind, rng.random() < 0.5, fails))
+            nodes.append(plain(name, inputs, kind, rng.random() < 0.5, fails, options()))
         known.append(name)
     rng.shuffle(nodes)
     return Pipeline(nodes, name=prefix)
 
 
-def nested(rng: random.Random, depth: int, name: str, inputs: list[str]) -> Iterator[Any]:
-    inner = random_pipeline(rng, depth + 1, f"{name}i")
+def nested(
+    rng: random.Random, depth: int, name: str, inputs: list[str], options: Options
+) -> Iterator[Any]:
+    inner = random_pipeline(rng, depth + 1, f"{name}i", options)
     over = rng.random() < 0.5
     x = f"{name}_items" if over else inputs[0]
     if over:
@@ -181,6 +199,12 @@ def nested(rng: random.Random, depth: int, name: str, inputs: list[str]) -> Iter
     )
 
 
+def random_rows(rng: random.Random, pipeline: Pipeline) -> list[dict[str, Any]]:
+    roots = [name for name in ("n_x", "n_k") if name in pipeline.graph.root_args]
+    values = [KINDS[kind][1](rng.randrange(100)) for kind in rng.sample(sorted(KINDS), 5)]
+    return [{name: rng.choice(values) for name in roots} for _ in range(rng.randint(1, 6))]
+
+
 # Comparing --------------------------------------------------------------------------------------
 
 
@@ -190,14 +214,16 @@ class Expected:
     Row by row: in a map, engines may meet another of the failing rows first.
     """
 
-    def __init__(self, pipeline: Pipeline, rows: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, rows: list[dict[str, Any]], names: list[str] | None = None
+    ) -> None:
         self.rows = rows
         self.records: list[Any] = []
         self.errors: set[str] = set()
         engine = SequentialEngine()
         for row in rows:
             try:
-                self.records.append(pipeline.run(row, engine=engine))
+                self.records.append(pipeline.run(row, names, engine=engine))
             except Failure as error:
                 self.errors.add(str(error))
 
@@ -227,9 +253,7 @@ def check(
     """One pipeline on every engine, and as DataFrames; thorough: with every cache."""
     rng = random.Random(seed)
     pipeline = random_pipeline(rng)
-    roots = [name for name in ("n_x", "n_k") if name in pipeline.graph.root_args]
-    values = [KINDS[kind][1](rng.randrange(100)) for kind in rng.sample(sorted(KINDS), 5)]
-    rows = [{name: rng.choice(values) for name in roots} for _ in range(rng.randint(1, 6))]
+    rows = random_rows(rng, pipeline)
     expected, first = Expected(pipeline, rows), Expected(pipeline, rows[:1])
     for i, engine in enumerate(engines):
         pipeline.with_engine(engine).with_cache(None)
@@ -266,27 +290,49 @@ def totals(pipeline: Pipeline) -> dict[str, tuple[int, int]]:
     return {name: (node.rows_run, node.rows_cached) for name, node in last.nodes.items()}
 
 
-def check_frames(pipeline: Pipeline, expected: Expected) -> None:
-    """Outputs whose columns hold Python objects, or types that are exact."""
+def untyped(pipeline: Pipeline) -> list[str]:
+    """Outputs whose columns hold Python objects."""
+    hints = _outputs.hinted_types(pipeline)
+    return sorted(name for name in pipeline.graph.available_output_names if not hints.get(name))
+
+
+def check_frames(
+    pipeline: Pipeline, expected: Expected, output_name: list[str] | None = None
+) -> None:
+    """The outputs that are not typed; with `output_name`, no others are asked for."""
     import daft
 
     pipeline.with_cache(None).with_engine(SequentialEngine())
     inputs = {k: [row[k] for row in expected.rows] for k in expected.rows[0]}
-    hints = _outputs.hinted_types(pipeline)
-    wanted = [name for name in pipeline.graph.available_output_names if hints.get(name) is None]
-    names = sorted(wanted)
+    names = untyped(pipeline)
 
     def frame() -> Any:
-        return DaftEngine().dataframe(pipeline, inputs, list(inputs)).select(*names).to_pydict()
+        made = DaftEngine().dataframe(pipeline, inputs, list(inputs), output_name=output_name)
+        return made.select(*names).to_pydict()
 
     def extended() -> Any:
         series = {k: daft.Series.from_pylist(v, pyobj="force") for k, v in inputs.items()}
         rows = daft.from_pydict(series)
-        return pipeline.with_columns(rows).select(*names).to_pydict()
+        made = pipeline.with_columns(rows, output_name=output_name)
+        return made.select(*names).to_pydict()
 
     if names and inputs:
         expected.check(frame, columns=True)
         expected.check(extended, columns=True)
+
+
+def check_options(seed: int, *choices: dict[str, Any] | None) -> bool:
+    """DataFrames of a pipeline whose nodes, at any depth, have some of these options.
+
+    Returns whether the rows fail.
+    """
+    rng, choosing = random.Random(seed), random.Random(-seed - 1)
+    pipeline = random_pipeline(rng, options=lambda: choosing.choice(choices))
+    # Daft leaves out functions that nobody reads, so that a node may not get to fail.
+    names = untyped(pipeline)
+    expected = Expected(pipeline, random_rows(rng, pipeline), names)
+    check_frames(pipeline, expected, names)
+    return bool(expected.errors)
 
 
 def local_engines() -> list[Any]:
@@ -312,6 +358,19 @@ def test_processes_agree(tmp_path: Any) -> None:
     check(11, tmp_path, [process_engine()])
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_nodes_with_options_agree(seed: int) -> None:
+    pytest.importorskip("daft")
+    check_options(seed, None, None, {"batch_size": 1}, {"batch_size": 2}, {"max_concurrency": 1})
+
+
+@pytest.mark.parametrize("seed", [4, 28, 55, 108])
+def test_nodes_in_processes_agree(seed: int) -> None:
+    pytest.importorskip("daft")
+    process = {"use_process": True, "max_concurrency": 1}
+    assert not check_options(seed, None, None, None, process), "no row fails"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_many_pipelines(tmp_path: Any) -> None:
@@ -321,6 +380,7 @@ def test_many_pipelines(tmp_path: Any) -> None:
             engines.append(process_engine())
         try:
             check(seed, tmp_path, engines, thorough=True)
+            check_options(seed, None, {"batch_size": 1}, {"batch_size": 2})
         except BaseException as error:
             error.add_note(f"seed {seed}")
             raise

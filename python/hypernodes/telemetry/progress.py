@@ -155,7 +155,7 @@ class _Board:
             runs = self._runs(path[:-1])
             nodes = int(ctx.get_pipeline_metadata(pipeline_id).get("total_nodes", 0))
             total, unit = (nodes, "nodes") if runs == 1 else (runs, "runs")
-            if ctx.get("_in_dataframe") and len(path) == 1:
+            if path in ctx.get("_dataframe_pipelines", ()):
                 total, unit = ctx.get("_dataframe_rows"), "rows"
             self._add(path, Row(_name(pipeline_id, ctx), self._level(path), total, unit))
 
@@ -166,8 +166,8 @@ class _Board:
             return
         row.done += row.unit == "runs"
         if row.unit == "rows":
-            for one in self._rows():  # Of some nodes a query may want fewer rows, or none.
-                if one is not row and one.state == "running":
+            for one in self._inside(path):  # Of some a query may want fewer rows, or none.
+                if one.state == "running":
                     one.finish("done")
                     self._changed(one)
             row.finish("done", duration)
@@ -265,6 +265,11 @@ class _Board:
 
     def _rows(self) -> list[Row]:
         return [*self._nodes.values(), *self._pipelines.values()]
+
+    def _inside(self, path: _Path) -> list[Row]:
+        nodes = [row for (at, _), row in self._nodes.items() if at[: len(path)] == path]
+        inner = [row for at, row in self._pipelines.items() if at[: len(path)] == path != at]
+        return nodes + inner
 
     def _settle(self, but: Row | None = None) -> None:
         """Ends rows that have all they expect, now that no more can come."""

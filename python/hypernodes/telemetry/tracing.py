@@ -68,7 +68,7 @@ class TelemetryCallback(PipelineCallback):
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
     ) -> None:
         """Opens a pipeline's span: in an item of a map, in a node, or at the root."""
-        tree, place = self._tree(ctx), _place(ctx, root=True)
+        tree, place = self._tree(ctx), _place(ctx, whole=True)
         around, item = place[:-1], place[-1][1] if place else None
         parent = tree.get(("item", around, item)) or _innermost(tree, around) if place else None
         about = _about(ctx.depth, ctx.parent_pipeline_id, pipeline_id=pipeline_id)
@@ -83,7 +83,7 @@ class TelemetryCallback(PipelineCallback):
     ) -> None:
         """Ends a pipeline's span."""
         tree = self._tree(ctx)
-        span = tree.get(("pipeline", _place(ctx, root=True)))
+        span = tree.get(("pipeline", _place(ctx, whole=True)))
         tree.end(span, duration, results=_outputs(tree, outputs))
 
     def on_node_start(self, node_id: str, inputs: dict[str, Any], ctx: CallbackContext) -> None:
@@ -108,8 +108,9 @@ class TelemetryCallback(PipelineCallback):
         """Ends the spans of a node that failed and of what is around it."""
         tree = self._tree(ctx)
         span = tree.get(("node", _place(ctx), node_id))
-        # A node whose arguments failed has not started.
-        tree.fail(span or self._start_node(node_id, ctx), error)
+        if span is None and _pipeline(tree, _place(ctx)) is not None:
+            span = self._start_node(node_id, ctx)  # One whose arguments failed has not started.
+        tree.fail(span, error)
 
     def on_map_start(self, total: int, ctx: CallbackContext) -> None:
         """Opens a map's span."""
@@ -191,11 +192,11 @@ class TelemetryCallback(PipelineCallback):
         )
 
 
-def _place(ctx: CallbackContext, root: bool = False) -> _Place:
-    """Where the run is; `root` says that the outermost pipeline itself may begin or end."""
+def _place(ctx: CallbackContext, whole: bool = False) -> _Place:
+    """Where the run is; `whole` says that a pipeline begins or ends, be it of all rows."""
     path = ctx.hierarchy_path
     items = ctx.get("_map_item_path") or [None] * len(path)
-    if ctx.get("_in_dataframe") and not (root and len(path) == 1):
+    if ctx.get("_in_dataframe") and not (whole and tuple(path) in ctx.get("_dataframe_pipelines")):
         items = [ctx.worker, *items[1:]]
     return tuple(zip(path, items, strict=False))
 

@@ -89,10 +89,11 @@ TEST_F(ColumnPlanTest, ForeignNodesThatAreToBeAloneDoNotFuse) {
   const auto graph = Graph::build({foreign("p", "a", {"x"}), foreign("q", "b", {"a"}),
                                    foreign("r", "c", {"b"}), foreign("s", "d", {"x"})});
   PlanOptions options;
-  options.alone = {graph->slot("b")};
+  options.own = {-1, 7, -1, -1};
   const ColumnPlan plan = compiled(graph, Kind::kInt64, options);
   EXPECT_EQ(text_of(plan), "1:[p+s] 2:[q] 3:[r]");
-  EXPECT_EQ(plan.steps[0].step->nodes().back().name(), "s");
+  EXPECT_EQ(plan.steps[0].step->nodes().back()->node.name(), "s");
+  EXPECT_EQ(plan.steps[1].step->own(), 7);
 }
 
 TEST_F(ColumnPlanTest, CppNodesAreStepsOfTheirOwn) {

@@ -115,6 +115,28 @@ def test_columns_feed_native_nodes(node_library: Callable[[str], Path]) -> None:
     }
 
 
+def test_objects_of_fused_nodes_go_to_processes() -> None:
+    several = [Node(lambda x: [x], "a"), Node(lambda x: (x,), "b"), Node(lambda x: x, "c")]
+    both = Node(lambda a, b, x: (a, b, x), "both", daft=PROCESS)
+    one = Node(lambda c: {c}, "one", daft=PROCESS)
+    made = frame([*several, both, one], 2)
+    assert made["both"] == [([0], (0,), 0), ([1], (1,), 1)]
+    assert made["one"] == [{0}, {1}]
+
+
+def test_columns_of_native_nodes_are_there_what_they_are_here(
+    node_library: Callable[[str], Path],
+) -> None:
+    @node(output_name="seen", daft=PROCESS)
+    def look(counts: Any) -> Any:
+        return type(counts).__name__, counts
+
+    pipeline = Pipeline([load(node_library("nodes_a")).count, look])
+    words = {"words": [["a", "b", "a"], []]}
+    made = ENGINE.dataframe(pipeline, words, "words", output_name="seen").to_pydict()
+    assert made == {"seen": [("dict", {"a": 2, "b": 1}), ("dict", {})]}
+
+
 def test_a_node_of_constants_has_as_many_rows() -> None:
     made = frame([bounds, plain, Node(lambda width: width * 2, "twice", daft=PROCESS)], 3, width=4)
     assert made["twice"] == [8, 8, 8]

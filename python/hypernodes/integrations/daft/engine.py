@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from hypernodes import _core, _outputs, _tables
+from hypernodes import _core, _tables
 from hypernodes.engines import MapRequest, NativeEngine
 from hypernodes.integrations.daft import (
     execution,
@@ -22,7 +22,7 @@ from hypernodes.integrations.daft import (
 from hypernodes.integrations.daft import runner as _runner
 from hypernodes.integrations.daft.options import Options, read
 from hypernodes.integrations.daft.ray_events import Mail
-from hypernodes.integrations.daft.steps import Origin
+from hypernodes.integrations.daft.steps import Declared, Origin
 
 if TYPE_CHECKING:
     import daft
@@ -112,17 +112,16 @@ class DaftEngine(NativeEngine):
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
     ) -> dict[str, Any]:
-        spread = self._spread(pipeline)
+        options, spread = self._rows(pipeline)
         if spread is not None:
             return _core.spread_run(graph, given, output_name, cache, callbacks, spread)
-        options = self._query_options(pipeline)
         return _core.daft_run(graph, given, output_name, cache, callbacks, options)
 
     def _map_graph(self, pipeline: Pipeline, asked: MapRequest, on_error: str) -> Any:  # noqa: ANN401
-        spread = self._spread(pipeline)
+        options, spread = self._rows(pipeline)
         if spread is not None:
             return _core.spread_map(*asked, spread, on_error)
-        return _core.daft_map(*asked, self._query_options(pipeline), on_error)
+        return _core.daft_map(*asked, options, on_error)
 
     def _map_table(self, pipeline: Pipeline, asked: MapRequest) -> Any:  # noqa: ANN401
         # Callbacks hear of a map when it runs, other processes know no steps of this one, and a
@@ -130,22 +129,25 @@ class DaftEngine(NativeEngine):
         graph = asked.graph
         given_outputs = not set(graph.output_names).isdisjoint(graph.root_args)
         eager = asked.outputs != "daft" or asked.callbacks or given_outputs
-        if eager or self._spread(pipeline) is not None:
+        if eager or self._rows(pipeline)[1] is not None:
             return super()._map_table(pipeline, asked)
         return self._frame(pipeline, *asked[:7])
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
-        spread = self._spread(pipeline)
+        options, spread = self._rows(pipeline)
         if spread is not None:
             return _core.spread_executor(spread)
-        return _core.daft_executor(self._query_options(pipeline))
+        return _core.daft_executor(options)
 
-    def _spread(self, pipeline: Pipeline) -> Callable[[_core.RowJob], None] | None:
-        """What runs rows in other processes; None if they run in this one."""
+    def _rows(
+        self, pipeline: Pipeline
+    ) -> tuple[Options | None, Callable[[_core.RowJob], None] | None]:
+        """How rows go, None for Daft's way, and what runs them if they go to other processes."""
         options = node_options.for_rows(pipeline, self._options)
+        spread = None
         if self._choose_runner() != "native" or options.use_process:
-            return processes.spread(pipeline, options)
-        return None
+            spread = processes.spread(pipeline, options)
+        return None if options == _DEFAULTS else options, spread
 
     def _choose_runner(self) -> str:
         return _runner.choose(self.runner, self.address)
@@ -163,10 +165,6 @@ class DaftEngine(NativeEngine):
             return None
         sender = None if watched is None or watched.mail is None else watched.mail.sender
         return functools.partial(Origin.pack, pipeline, constants, output_name, cache, sender)
-
-    def _query_options(self, pipeline: Pipeline) -> Options | None:
-        options = node_options.for_rows(pipeline, self._options)
-        return None if options == _DEFAULTS else options
 
     def dataframe(
         self,
@@ -217,50 +215,30 @@ class DaftEngine(NativeEngine):
         callbacks: Sequence[PipelineCallback] | None,
     ) -> daft.DataFrame:
         daft = extension.load()
-        source = self._source(pipeline, graph, given, map_over, map_mode, output_name)
-        own = node_options.by_output(pipeline)
-        promised = _outputs.hinted_types(pipeline)
+        declared = Declared.by(pipeline)
+        source = _source(declared, graph, given, map_over, map_mode, output_name)
         over = [map_over] if isinstance(map_over, str) else map_over or ()
         constants = {name: value for name, value in given.items() if name not in over}
-        asked = (constants, output_name, cache)
-        watched = self._watched(pipeline, graph, *asked, callbacks, source.rows)
-        pack = self._pack(pipeline, *asked, watched)
-        return frame.build(daft, graph, source, cache, promised, own, self._plans, pack, watched)
+        watched = self._watched(pipeline, source, cache, callbacks, constants)
+        pack = self._pack(pipeline, constants, output_name, cache, watched)
+        return frame.build(daft, graph, source, cache, declared, self._plans, pack, watched)
 
     def _watched(
         self,
         pipeline: Pipeline,
-        graph: _core.Graph,
-        constants: dict[str, Any],
-        output_name: str | Sequence[str] | None,
+        source: _core.DaftSource,
         cache: Cache | None,
         callbacks: Sequence[PipelineCallback] | None,
-        rows: int = -1,
+        constants: dict[str, Any],
     ) -> queries.Watched | None:
-        """What tells the events of a DataFrame of so many rows, if somebody hears of them."""
+        """What tells the events of a DataFrame, if somebody hears of them."""
         if not callbacks and not pipeline._callbacks_inside:
             return None
-        events = _core.DaftEvents(graph, output_name, cache, callbacks, constants, rows)
+        events = _core.DaftEvents(source, cache, callbacks, constants)
         if not events.listened:
             return None
         mail = Mail(events, constants) if self._choose_runner() == "ray" else None
         return queries.Watched(events, mail)
-
-    def _source(
-        self,
-        pipeline: Pipeline,
-        graph: _core.Graph,
-        given: dict[str, Any],
-        map_over: str | Sequence[str] | None,
-        map_mode: str,
-        output_name: str | Sequence[str] | None,
-    ) -> _core.DaftSource:
-        """The columns that a DataFrame begins with."""
-        over = [map_over] if isinstance(map_over, str) else map_over
-        given = given | {name: _without_copy(given[name]) for name in over or () if name in given}
-        promised = _outputs.hinted_types(pipeline)
-        alone = list(node_options.by_output(pipeline))
-        return _core.daft_source(graph, given, over, map_mode, output_name, promised, alone)
 
     def plan(
         self,
@@ -293,14 +271,12 @@ class DaftEngine(NativeEngine):
             columns = plan.empty_columns(pipeline, graph, given, output_name)
             given |= columns
             map_over = list(columns) or None
-        source = self._source(pipeline, graph, given, map_over, "zip", output_name)
-        own = node_options.by_output(pipeline)
-        promised = _outputs.hinted_types(pipeline)
-        compiled = self._plans.get(daft, graph, source, cache, promised, own)
+        declared = Declared.by(pipeline)
+        source = _source(declared, graph, given, map_over, "zip", output_name)
+        compiled = self._plans.get(daft, graph, source, cache, declared)
         shown = compiled.frame(source) if source.outputs else None
-        options = node_options.for_rows(pipeline, self._options)
-        remote = self._spread(pipeline) is not None
-        return plan.describe(pipeline, compiled, shown, options, remote)
+        options, spread = self._rows(pipeline)
+        return plan.describe(pipeline, compiled, shown, options or _DEFAULTS, spread is not None)
 
     @staticmethod
     @functools.cache
@@ -322,21 +298,24 @@ class DaftEngine(NativeEngine):
         graph = pipeline._native(output_name, cached=cache is not None)
         names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
         schema = table.content.schema()
+        columns = {name: _tables.daft_type(schema[name].dtype) for name in names}
         constants = {**pipeline.bound_inputs, **inputs}
-        asked = (constants, output_name, cache)
-        watched = self._watched(pipeline, graph, *asked, callbacks)
+        declared = Declared.by(pipeline)
+        source = _core.daft_source_on(
+            graph, columns, constants, output_name, declared.promised, declared.numbers
+        )
+        watched = self._watched(pipeline, source, cache, callbacks, constants)
+        pack = self._pack(pipeline, constants, output_name, cache, watched)
         return frame.extend(
             extension.load(),
             table.content,
             graph,
-            {name: _tables.daft_type(schema[name].dtype) for name in names},
-            constants,
-            output_name,
+            source,
+            columns,
             cache,
-            _outputs.hinted_types(pipeline),
-            node_options.by_output(pipeline),
+            declared,
             self._plans,
-            self._pack(pipeline, *asked, watched),
+            pack,
             watched,
         )
 
@@ -386,6 +365,22 @@ class DaftEngineV2(DaftEngine):
     """
 
     _outputs = "columns"
+
+
+def _source(
+    declared: Declared,
+    graph: _core.Graph,
+    given: dict[str, Any],
+    map_over: str | Sequence[str] | None,
+    map_mode: str,
+    output_name: str | Sequence[str] | None,
+) -> _core.DaftSource:
+    """The columns that a DataFrame begins with."""
+    over = [map_over] if isinstance(map_over, str) else map_over
+    given = given | {name: _without_copy(given[name]) for name in over or () if name in given}
+    return _core.daft_source(
+        graph, given, over, map_mode, output_name, declared.promised, declared.numbers
+    )
 
 
 def _without_copy(items: Any) -> Any:  # noqa: ANN401

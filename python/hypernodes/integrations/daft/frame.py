@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,9 +13,9 @@ from hypernodes import _column_values, _core, _travel
 from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
 from hypernodes.integrations.daft import extension, queries, runner, worker
-from hypernodes.integrations.daft.node_options import NodeOptions, Own
+from hypernodes.integrations.daft.node_options import NodeOptions
 from hypernodes.integrations.daft.options import Options
-from hypernodes.integrations.daft.steps import Origin, OutputType, Promised, Step, TravellingStep
+from hypernodes.integrations.daft.steps import Declared, Origin, OutputType, Step, TravellingStep
 
 if TYPE_CHECKING:
     import daft
@@ -51,8 +51,7 @@ class Plans:
         graph: _core.Graph,
         source: _core.DaftSource,
         cache: object,
-        promised: Promised,
-        own: Mapping[str, Own],
+        declared: Declared,
         kept: tuple[str, ...] = (),
         origin: Callable[[], Origin] | None = None,
         watched: queries.Watched | None = None,
@@ -64,8 +63,7 @@ class Plans:
             graph: The pipeline's.
             source: The columns it begins with.
             cache: The cache, or None.
-            promised: The column types of outputs of Python nodes.
-            own: The nodes that are functions of their own, by output.
+            declared: What the pipeline's nodes say.
             kept: All columns of a DataFrame that is extended.
             origin: Gives what the plan is compiled from, if its steps run elsewhere.
             watched: Who hears of its nodes, if anybody: then the plan serves nobody else.
@@ -81,8 +79,8 @@ class Plans:
             packed = None if origin is None else origin()
             if packed is None:
                 extension.load_functions(module)
-            parts = (steps, promised, self._options, cache, own, kept, packed, events)
-            plan = Plan(module, source, *parts)
+            held = [Step(step, declared, events) for step in steps]
+            plan = Plan(module, source, held, self._options, cache, kept, packed)
             for step in steps:
                 if packed is None and step.function:
                     module.detach_function(step.function)  # its expressions keep it
@@ -107,8 +105,7 @@ def build(
     graph: _core.Graph,
     source: _core.DaftSource,
     cache: object,
-    hints: Promised,
-    own: Mapping[str, Own],
+    declared: Declared,
     plans: Plans,
     pack: Pack | None,
     watched: queries.Watched | None,
@@ -120,8 +117,7 @@ def build(
         graph: The pipeline's.
         source: The columns it begins with.
         cache: The cache, or None.
-        hints: For each output of a Python node, the column type that its hint promises.
-        own: The nodes that are functions of their own, by output.
+        declared: What its nodes say.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
         watched: Who hears of its nodes, if anybody.
@@ -131,7 +127,7 @@ def build(
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
     origin = None if pack is None else functools.partial(_packed, pack, source)
-    plan = plans.get(module, graph, source, cache, hints, own, (), origin, watched)
+    plan = plans.get(module, graph, source, cache, declared, (), origin, watched)
     return plan.frame(source)
 
 
@@ -149,12 +145,10 @@ def extend(
     module: ModuleType,
     frame: daft.DataFrame,
     graph: _core.Graph,
+    source: _core.DaftSource,
     columns: dict[str, Any],
-    inputs: dict[str, Any],
-    output_name: str | Sequence[str] | None,
     cache: object,
-    hints: Promised,
-    own: Mapping[str, Own],
+    declared: Declared,
     plans: Plans,
     pack: Pack | None,
     watched: queries.Watched | None,
@@ -165,12 +159,10 @@ def extend(
         module: Daft.
         frame: The DataFrame, which may be as lazy as it likes.
         graph: The pipeline's.
-        columns: The Arrow types of the columns that are inputs; None for Python objects.
-        inputs: Inputs that are the same for every row.
-        output_name: The outputs wanted; None for all.
+        source: The columns of it that are inputs.
+        columns: Their Arrow types; None for Python objects.
         cache: The cache, or None.
-        hints: For each output of a Python node, the column type that its hint promises.
-        own: The nodes that are functions of their own, by output.
+        declared: What its nodes say.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
         watched: Who hears of its nodes, if anybody.
@@ -178,14 +170,13 @@ def extend(
     Raises:
         PlanError: If the frame has no columns.
     """
-    source = _core.daft_source_on(graph, columns, inputs, output_name, hints, list(own))
     if not source.outputs:
         return frame
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
     origin = None if pack is None else functools.partial(pack, columns)
-    return plans.get(module, graph, source, cache, hints, own, kept, origin, watched).on(frame)
+    return plans.get(module, graph, source, cache, declared, kept, origin, watched).on(frame)
 
 
 class Plan:
@@ -195,19 +186,15 @@ class Plan:
         self,
         module: ModuleType,
         source: _core.DaftSource,
-        steps: list[_core.DaftStep],
-        promised: Promised,
+        steps: list[Step],
         options: Options,
         cache: object,
-        own: Mapping[str, Own],
         kept: tuple[str, ...],
         origin: Origin | None,
-        events: _core.DaftEvents | None,
     ) -> None:
-        """Makes the expressions; arguments are as for `Plans.get`."""
+        """Makes the expressions of steps, by level; arguments are as for `Plans.get`."""
         self._daft = module
-        self._steps = steps
-        self._held = [Step(step, promised, own, events) for step in steps]
+        self.steps = steps
         self.functions: list[str] = []
         self._options = options
         self._cache = cache
@@ -217,21 +204,13 @@ class Plan:
         self._values: dict[str, Any] = {}
         # The column that an expression in _values needs.
         self._holders: dict[str, str] = {}
+        # If that column has tuples, the slot's place in them.
+        self._places: dict[str, int] = {}
         for name, _ in source.columns:
             self._values[name] = module.col(name)
             self._holders[name] = name
         self._rows = not kept and (not source.columns or self._needs_rows(above=0))
         self._projections = self._project(source.outputs)
-
-    @property
-    def steps(self) -> list[_core.DaftStep]:
-        """By level."""
-        return self._steps
-
-    @property
-    def kinds(self) -> list[list[OutputType]]:
-        """The types of the outputs of each step."""
-        return [step.kinds for step in self._held]
 
     def frame(self, source: _core.DaftSource) -> daft.DataFrame:
         """The columns of a source with the same key."""
@@ -253,13 +232,13 @@ class Plan:
     def _project(self, outputs: list[str]) -> list[list[Any]]:
         projections: list[list[Any]] = []
         names: list[str] = []
-        for level in sorted({step.level for step in self._steps}):
+        for level in sorted({step.native.level for step in self.steps}):
             made = [self._column(i) for i in self._of_level(level)]
             later = {
                 self._holders[name]
-                for step in self._steps
-                if step.level > level
-                for name in step.arguments
+                for step in self.steps
+                if step.native.level > level
+                for name in step.native.arguments
                 if name in self._holders
             }
             later |= {self._holders[name] for name in outputs if name in self._holders}
@@ -276,13 +255,14 @@ class Plan:
         return projections
 
     def _of_level(self, level: int) -> list[int]:
-        return [i for i, step in enumerate(self._steps) if step.level == level]
+        return [i for i, step in enumerate(self.steps) if step.native.level == level]
 
     def _needs_rows(self, above: int) -> bool:
         """Whether steps above this level take row numbers, which are there unless columns are."""
         return not self._kept and any(
-            step.level > above and not (self._is_native(step) and step.arguments)
-            for step in self._steps
+            step.native.level > above
+            and not (self._is_native(step.native) and step.native.arguments)
+            for step in self.steps
         )
 
     def _is_native(self, step: _core.DaftStep) -> bool:
@@ -303,7 +283,7 @@ class Plan:
 
     def _column(self, index: int) -> Any:  # noqa: ANN401
         """The expression of a step, under the name of its column."""
-        step = self._steps[index]
+        step = self.steps[index].native
         arguments = [self._values[name] for name in step.arguments]
         if self._is_native(step):
             if not arguments:
@@ -317,19 +297,21 @@ class Plan:
         self.functions.append(str(call).partition("(")[0] + "(")
         return call.alias(self._column_name(index))
 
-    def own(self, index: int) -> Own | None:
-        """The node that a step is, if it has options of its own."""
-        return self._held[index].own
-
     def _foreign(self, index: int, arguments: list[Any]) -> Any:  # noqa: ANN401
         """The call of a step that Daft does not call natively."""
-        step, own = self._steps[index], self._held[index].own
+        step, own = self.steps[index].native, self.steps[index].own
         held = self._travelling(index)
         dtype, counted = self._result_type(index), self._counted(step)
         if own is not None and own[1].use_process:
-            rows = arguments[0] if counted is None else counted
-            listened = self._held[index].events is not None
-            columns = [rows, *arguments]
+            columns = [
+                self._pickled(name) if kind is None else argument
+                for name, kind, argument in zip(
+                    step.arguments, step.argument_types, arguments, strict=True
+                )
+            ]
+            rows = columns[0] if counted is None else counted
+            listened = self.steps[index].events is not None
+            columns = [rows, *columns]
             made = worker.expression(self._daft, *own, step, self._cache, columns, listened)
             return self._daft.func.batch(return_dtype=dtype)(_arrived)(held, made)
         options = NodeOptions() if own is None else own[1]
@@ -342,22 +324,22 @@ class Plan:
         return udf(held, counted, *arguments, *map(self._daft.lit, step.literals))
 
     def _column_name(self, index: int) -> str:
-        outputs = self._steps[index].outputs
+        outputs = self.steps[index].native.outputs
         alone = len(outputs) == 1 and outputs[0] not in self._kept
         return outputs[0] if alone else _STEP.format(index)
 
     def _result_type(self, index: int) -> Any:  # noqa: ANN401
-        kinds = self._held[index].kinds
-        if None in kinds:
+        step = self.steps[index]
+        if None in step.kinds:
             return self._daft.DataType.python()
-        types = [_daft_type(self._daft, kind) for kind in kinds]
+        types = [_daft_type(self._daft, kind) for kind in step.kinds]
         if len(types) == 1:
             return types[0]
-        return self._daft.DataType.struct(dict(zip(self._steps[index].outputs, types, strict=True)))
+        return self._daft.DataType.struct(dict(zip(step.native.outputs, types, strict=True)))
 
     def _publish(self, index: int) -> None:
         """Notes where the outputs of a step are, now that its column exists."""
-        step, kinds = self._steps[index], self._held[index].kinds
+        step, kinds = self.steps[index].native, self.steps[index].kinds
         column = self._column_name(index)
         held = self._daft.col(column)
         for place, name in enumerate(step.outputs):
@@ -370,10 +352,20 @@ class Plan:
                 # The step returns Python objects: a tuple for each row.
                 pick = self._daft.func.batch(return_dtype=_daft_type(self._daft, kinds[place]))
                 self._values[name] = pick(_pick)(self._travelling(index), held, place)
+                self._places[name] = place
+
+    def _pickled(self, name: str) -> Any:  # noqa: ANN401
+        """Python objects for a process: Daft keeps functions of these here, whatever they ask for.
+
+        One function of the column itself: of two, one around the other, Daft takes the inner one to
+        the process, too.
+        """
+        pickle = self._daft.func.batch(return_dtype=self._daft.DataType.binary())(_pickled)
+        return pickle(self._daft.col(self._holders[name]), self._places.get(name))
 
     def _travelling(self, index: int) -> Step | TravellingStep:
         """A step as an argument of functions that Daft calls where it runs them."""
-        held = self._held[index]
+        held = self.steps[index]
         return held if self._origin is None else TravellingStep(self._origin, index, held.events)
 
 
@@ -427,10 +419,19 @@ def _arrived(held: Step | TravellingStep, column: Any) -> Any:  # noqa: ANN401
     if step.events is not None:
         with step.sending():
             made = [worker.heard(step, row) for row in made]
-    if len(step.kinds) == 1:
-        return _column_of(step, None, [made])
-    results = [list(items) for items in zip(*made, strict=True)] if made else [[]] * len(step.kinds)
+    results: list[Any] = [made]
+    if len(step.kinds) > 1:
+        results = [[row[place] for row in made] for place in range(len(step.kinds))]
+    for place, kind in enumerate(step.kinds):
+        if kind is not None and not isinstance(kind, ColumnType):
+            results[place] = step.native.arrived(place, results[place])
     return _column_of(step, None, results)
+
+
+def _pickled(objects: Any, place: int | None) -> list[bytes]:  # noqa: ANN401
+    """A batch UDF: Python objects for a process, or what tuples have at a place."""
+    items = objects.to_pylist()
+    return [_travel.dumps(item if place is None else item[place]) for item in items]
 
 
 def _column_of(step: Step, rows: Any, results: list[Any]) -> Any:  # noqa: ANN401

@@ -44,8 +44,11 @@ class NodeOptions:
         return {key: value for key, value in vars(self).items() if value is not None}
 
 
-Own: TypeAlias = tuple[Node[..., Any], NodeOptions]
+Own: TypeAlias = tuple[HyperNode, NodeOptions]
 """A node that is a function of its own, and how Daft runs it."""
+
+Numbers: TypeAlias = "list[tuple[tuple[str, ...], int | Numbers]]"
+"""Where such nodes are: the outputs of each with its number; of a pipeline, with those inside."""
 
 
 def read(config: Mapping[str, Any], node: str) -> NodeOptions:
@@ -85,16 +88,30 @@ def of(node: HyperNode) -> NodeOptions | None:
 
 def for_rows(pipeline: Pipeline, engine: options.Options) -> options.Options:
     """How `run` and `map` go: one function runs all nodes of a row, so the strictest counts."""
-    found = list(_inside(pipeline))
-    if not found:
+    found = _strictest(pipeline)
+    if found is None:
         return engine
     return replace(
         engine,
-        batch_size=_least(engine.batch_size, *(each.batch_size for each in found)),
-        max_concurrency=_least(engine.max_concurrency, *(each.max_concurrency for each in found)),
-        use_process=engine.use_process or any(each.use_process for each in found),
-        gpus=max(engine.gpus, *(each.gpus or 0 for each in found)),
-        cpus=_most(engine.cpus, *(each.cpus for each in found)),
+        batch_size=_least(engine.batch_size, found.batch_size),
+        max_concurrency=_least(engine.max_concurrency, found.max_concurrency),
+        use_process=engine.use_process or bool(found.use_process),
+        gpus=max(engine.gpus, found.gpus or 0),
+        cpus=_most(engine.cpus, found.cpus),
+    )
+
+
+def _strictest(pipeline: Pipeline) -> NodeOptions | None:
+    """What one function for all nodes of a pipeline has to keep to; None if none says anything."""
+    found = list(_inside(pipeline))
+    if not found:
+        return None
+    return NodeOptions(
+        batch_size=_least(*(each.batch_size for each in found)),
+        cpus=_most(*(each.cpus for each in found)),
+        gpus=_most(*(each.gpus for each in found)),
+        max_concurrency=_least(*(each.max_concurrency for each in found)),
+        use_process=any(each.use_process for each in found) or None,
     )
 
 
@@ -117,11 +134,33 @@ def _inside(pipeline: Pipeline) -> Iterator[NodeOptions]:
                 yield found
 
 
-def by_output(pipeline: Pipeline) -> dict[str, Own]:
-    """The nodes that are functions of their own in a DataFrame, by each of their outputs."""
-    own: dict[str, Own] = {}
+def own_nodes(pipeline: Pipeline) -> tuple[list[Own], Numbers]:
+    """The nodes that are functions of their own in a DataFrame, and where they are.
+
+    A plain pipeline inside that has such nodes becomes its nodes. One that is mapped, or has its
+    own cache, is a function of its own as a whole, for which the strictest counts; one with its own
+    engine runs there.
+    """
+    own: list[Own] = []
+    return own, _numbers(pipeline, own)
+
+
+def _numbers(pipeline: Pipeline, own: list[Own]) -> Numbers:
+    numbers: Numbers = []
     for node in pipeline._nodes:
-        found = of(node)
-        if found is not None and isinstance(node, Node):
-            own.update({name: (node, found) for name in output_names(node.output_name)})
-    return own
+        names = output_names(node.output_name)
+        if isinstance(node, PipelineNode):
+            if node.pipeline._engine is not None:
+                continue
+            if not node.map_over and node.pipeline._own_settings()[0] is None:
+                inside = _numbers(node.pipeline, own)
+                if inside:
+                    numbers.append((names, inside))
+                continue
+            found = _strictest(node.pipeline)
+        else:
+            found = of(node) if isinstance(node, Node) else None
+        if found is not None:
+            numbers.append((names, len(own)))
+            own.append((node, found))
+    return numbers

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hypernodes import _core, hints
 from hypernodes.integrations.daft import extension, frame
-from hypernodes.integrations.daft.node_options import Own
 from hypernodes.integrations.daft.options import Options
-from hypernodes.integrations.daft.steps import OutputType
+from hypernodes.integrations.daft.steps import OutputType, Step, label
 from hypernodes.node import Node
 
 if TYPE_CHECKING:
@@ -104,29 +103,32 @@ def describe(
         options: How the rows of `run` and `map` go.
         remote: Whether rows of `run` and `map` go to other processes.
     """
-    steps = compiled.steps
-    made = tuple(
-        _step(step, kinds, compiled.own(index))
-        for index, (step, kinds) in enumerate(zip(steps, compiled.kinds, strict=True))
+    made = tuple(map(_step, compiled.steps))
+    native = options.plain and not any(
+        node.foreign for step in compiled.steps for node in step.native.nodes
     )
-    native = options.plain and not any(node[3] for step in steps for node in step.nodes)
     return DaftPlan(pipeline.name, made, _rows(made, native, remote), _explained(shown))
 
 
-def _step(step: _core.DaftStep, kinds: list[OutputType], own: Own | None) -> PlanStep:
-    nodes = step.nodes
-    kind: Kind = "native" if step.function else "python-batch"
-    if all(mapped for _, _, mapped, _ in nodes):
+def _step(step: Step) -> PlanStep:
+    native = step.native
+    nodes = native.nodes
+    kind: Kind = "native" if native.function else "python-batch"
+    if all(node.mapped for node in nodes):
         kind = "nested-map"
     return PlanStep(
-        step.level,
+        native.level,
         kind,
-        tuple(name for name, *_ in nodes),
-        dict(zip(step.arguments, map(_type_name, step.argument_types), strict=True)),
-        tuple(step.constants),
-        dict(zip(step.outputs, map(_type_name, kinds), strict=True)),
-        {} if own is None else own[1].given(),
+        tuple(node.name for node in nodes),
+        _columns(native.arguments, native.argument_types),
+        tuple(map(label, native.constants)),
+        _columns(native.outputs, step.kinds),
+        {} if step.own is None else step.own[1].given(),
     )
+
+
+def _columns(names: Sequence[str], kinds: Sequence[OutputType]) -> dict[str, str]:
+    return dict(zip(map(label, names), map(_type_name, kinds), strict=True))
 
 
 def _type_name(kind: OutputType) -> str:

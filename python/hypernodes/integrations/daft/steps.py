@@ -13,7 +13,7 @@ import functools
 import secrets
 import threading
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -28,12 +28,33 @@ if TYPE_CHECKING:
     from hypernodes.integrations.daft.ray_feed import RaySender
     from hypernodes.pipeline import Pipeline
 
-__all__ = ["Origin", "OutputType", "Promised", "Step", "TravellingStep"]
+__all__ = ["Declared", "Origin", "OutputType", "Promised", "Step", "TravellingStep", "label"]
 
 # The column types of outputs of Python nodes, by name.
 Promised: TypeAlias = dict[str, ColumnType | None]
 # The type of a step's output: what C++ made, what a hint promises, or None for Python objects.
 OutputType: TypeAlias = "_core.ArrowType | ColumnType | None"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the nodes of a pipeline say about DataFrames.
+
+    Attributes:
+        promised: The column types of outputs of Python nodes, by their hints.
+        own: The nodes that are functions of their own.
+        numbers: Where those are.
+    """
+
+    promised: Promised
+    own: list[node_options.Own]
+    numbers: node_options.Numbers
+
+    @classmethod
+    def by(cls, pipeline: Pipeline) -> Declared:
+        """What those of this one say now."""
+        return cls(_outputs.hinted_types(pipeline), *node_options.own_nodes(pipeline))
+
 
 _steps: weakref.WeakValueDictionary[str, Step] = weakref.WeakValueDictionary()
 
@@ -53,17 +74,16 @@ class Step:
     def __init__(
         self,
         native: _core.DaftStep,
-        promised: Promised,
-        own: Mapping[str, node_options.Own],
+        declared: Declared,
         events: _core.DaftEvents | None = None,
         sending: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
-        """Keeps it; `own` has the nodes with options of their own, by output."""
+        """Keeps it."""
         self.events = events
         self.sending = sending
         self.native = native
-        self.own = None if native.function else own.get(native.nodes[0][1][0])
-        self.kinds = _kinds_of(native, promised)
+        self.own = None if native.own < 0 else declared.own[native.own]
+        self.kinds = _kinds_of(native, declared.promised)
         at_once = None if self.own is None else self.own[1].max_concurrency
         # Daft's own limit would take the step to processes, where its objects are not.
         self.turn = contextlib.nullcontext() if at_once is None else threading.Semaphore(at_once)
@@ -78,6 +98,11 @@ class Step:
     def __reduce__(self) -> tuple[Any, ...]:
         """Stays here."""
         return _find_step, (self._key, self.native.name)
+
+
+def label(column: str) -> str:
+    """The name of a column of a step for people: a path for one inside a pipeline."""
+    return column.removeprefix("__hn_inner_")
 
 
 def _find_step(key: str, name: str) -> Step:
@@ -165,12 +190,13 @@ def _compiled(origin: Origin) -> list[Step]:
     if _places.place(cache) != place:
         cache = None
     graph = pipeline._native(output_name, cached=cache is not None)
-    promised = _outputs.hinted_types(pipeline)
-    own = node_options.by_output(pipeline)
-    source = _core.daft_source_on(graph, columns, inputs, output_name, promised, list(own))
+    declared = Declared.by(pipeline)
+    source = _core.daft_source_on(
+        graph, columns, inputs, output_name, declared.promised, declared.numbers
+    )
     if sender is None:
-        return [Step(step, promised, own) for step in _core.daft_compile(source, cache)]
+        return [Step(step, declared) for step in _core.daft_compile(source, cache)]
     reports = Reports(sender, inputs)
-    events = _core.DaftEvents(graph, output_name, cache, reports.recorder, inputs, -1)
+    events = _core.DaftEvents(source, cache, reports.recorder, inputs)
     steps = _core.daft_compile(source, cache, events)
-    return [Step(step, promised, own, events, reports.sending) for step in steps]
+    return [Step(step, declared, events, reports.sending) for step in steps]

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 from hypernodes import _core, _travel
 from hypernodes._part_events import Inbox, Outbox, Parcel
 from hypernodes.engines import SeqEngine
+from hypernodes.node import HyperNode, output_names
 from hypernodes.pipeline import Pipeline
+from hypernodes.pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from hypernodes.integrations.daft.node_options import NodeOptions
     from hypernodes.integrations.daft.steps import Step
-    from hypernodes.node import Node
 
 __all__ = ["expression", "heard", "opened"]
 
@@ -32,7 +33,8 @@ class _Task:
     """How to run rows of a node."""
 
     pipeline: Pipeline
-    arguments: list[str]
+    arguments: list[list[str]]
+    """For each argument, the names by which the node knows it."""
     pickled: list[bool]
     """For each argument, whether its column holds pickled objects."""
     constants: dict[str, Any]
@@ -58,7 +60,7 @@ class _Told:
 
 def expression(
     daft: ModuleType,
-    node: Node[..., Any],
+    node: HyperNode,
     options: NodeOptions,
     step: _core.DaftStep,
     cache: Any,  # noqa: ANN401
@@ -76,27 +78,23 @@ def expression(
         options: How it runs.
         step: It as a step.
         cache: The cache, or None.
-        columns: What tells the rows, then the step's arguments.
+        columns: What tells the rows, then the step's arguments; Python objects pickled.
         listened: Whether somebody hears of events.
 
     Raises:
         TypeError: Naming what cannot travel.
     """
-    pipeline = Pipeline([node])
-    constants = step.constants
+    [known] = step.nodes
+    columns_read = [name.removeprefix(_RAW) for name in step.arguments]
+    arguments = [[own for own, name in known.inputs if name == each] for each in columns_read]
+    held = step.constants
+    constants = {own: held[name] for own, name in known.inputs if name in held}
+    made = {name: own for own, name in known.outputs}
+    outputs = [made[name.removeprefix(_RAW)] for name in step.outputs]
+    pipeline = Pipeline([_restricted(node, list(made.values()))])
     pickled = [kind is None for kind in step.argument_types]
-    arguments = [name.removeprefix(_RAW) for name in step.arguments]
-    outputs = [name.removeprefix(_RAW) for name in step.outputs]
     task = _Task(pipeline, arguments, pickled, constants, outputs, cache, listened)
     data = _travel.dumps_job(task, pipeline, {**constants, "cache": cache})
-
-    # Daft keeps functions of Python objects in this process, whatever they ask for.
-    counted, *given = columns
-    pack = daft.func.batch(return_dtype=daft.DataType.binary())(_pickled)
-    given = [
-        pack(each) if kind is None else each
-        for each, kind in zip(given, step.argument_types, strict=True)
-    ]
 
     # A class of this function travels by value and imports us there, where our module may not be
     # on the path yet.
@@ -116,7 +114,7 @@ def expression(
             return_dtype=daft.DataType.binary(), batch_size=options.batch_size
         )(run)
 
-    made = daft.cls(
+    worker = daft.cls(
         Worker,
         use_process=True,
         max_concurrency=options.max_concurrency,
@@ -124,7 +122,22 @@ def expression(
         gpus=options.gpus or 0,
         name_override=options.name or step.name,
     )
-    return made(list(sys.path), data).rows(counted, *given)
+    return worker(list(sys.path), data).rows(*columns)
+
+
+def _restricted(node: HyperNode, outputs: Sequence[str]) -> HyperNode:
+    """A node that makes these outputs; a pipeline computes only what they need."""
+    if not isinstance(node, PipelineNode) or len(outputs) == len(output_names(node.output_name)):
+        return node
+    inner = {outer: name for name, outer in node.output_mapping.items()}
+    return node.pipeline.as_node(
+        input_mapping=node.input_mapping,
+        output_mapping={inner.get(name, name): name for name in outputs},
+        map_over=node.map_over,
+        map_mode=node.map_mode,
+        name=node.name,
+        cache=node.cache,
+    )
 
 
 def opened(data: bytes) -> Any:  # noqa: ANN401 (a function of columns)
@@ -133,10 +146,11 @@ def opened(data: bytes) -> Any:  # noqa: ANN401 (a function of columns)
 
 
 def _run(task: _Task, counted: Any, *given_columns: Any) -> list[bytes]:  # noqa: ANN401
-    given = {
-        name: list(map(_travel.loads, column.to_pylist())) if pickled else column.to_pylist()
-        for name, column, pickled in zip(task.arguments, given_columns, task.pickled, strict=True)
-    }
+    given: dict[str, Any] = {}
+    for names, column, pickled in zip(task.arguments, given_columns, task.pickled, strict=True):
+        # The core reads a column as it does in any process: a map is a dict.
+        items = list(map(_travel.loads, column.to_pylist())) if pickled else column.to_arrow()
+        given |= dict.fromkeys(names, items)
     rows = len(counted)
     outputs = list(dict.fromkeys(task.outputs))
     if task.listened:
@@ -162,7 +176,7 @@ def _results(task: _Task, made: Mapping[str, Sequence[Any]]) -> list[Any]:
 
 
 def _run_listened(
-    task: _Task, given: dict[str, list[Any]], rows: int, outputs: list[str]
+    task: _Task, given: dict[str, Any], rows: int, outputs: list[str]
 ) -> list[bytes]:
     """As `_run`, with the events; a failure is a result."""
     outbox = Outbox(0, task.constants, listened=True)
@@ -185,12 +199,17 @@ def heard(step: Step, row: Any) -> Any:  # noqa: ANN401
     """
     if not isinstance(row, _Told) or step.events is None:
         return row
-    events, place = step.events, step.events.place(step.native.nodes[0][1][0])
+    events = step.events
+    _, column = step.native.nodes[0].outputs[0]
+    around, place = events.place(column)
 
     def tell(event: tuple[Any, ...]) -> None:
-        kind, path, node, *others = event
-        if node is not None:  # There the node is in a pipeline of its own, which nobody hears of.
-            events.tell((kind, path, place, *others))
+        kind, path, node, item, *others = event
+        if path:  # In the pipeline that the node is.
+            [(_, needed), *inner] = path
+            events.tell((kind, [*around, (place, needed), *inner], node, item, *others))
+        elif node is not None:  # There it is in a pipeline of its own, which nobody hears of.
+            events.tell((kind, around, place, -1 if around else item, *others))
 
     inbox = Inbox(step.native.constants, tell)
     inbox.expect(0)
@@ -198,8 +217,3 @@ def heard(step: Step, row: Any) -> Any:  # noqa: ANN401
     if row.failure is not None:
         raise errors[row.failure]
     return row.result
-
-
-def _pickled(objects: Any) -> list[bytes]:  # noqa: ANN401 (a series of Daft's)
-    """A batch UDF."""
-    return list(map(_travel.dumps, objects.to_pylist()))

@@ -340,6 +340,10 @@ def frames() -> None:
     sized = node("bigger")(lambda size: size + 1)
     apart = node("doubled", daft={"use_process": True, "max_concurrency": 1})(ray_nodes.twice)
     throttled = node("doubled", daft={"max_concurrency": 1, "name": "slow"})(ray_nodes.twice)
+    lists = node("xs")(lambda x: [x] * (x % 3))
+    inner = Pipeline([apart, ray_nodes.total], name="inner")
+    plain = inner.as_node(output_mapping={"total": "sum"})
+    mapped = inner.as_node({"xs": "x"}, {"total": "sums"}, map_over="xs")
     several = node(("low", "high"))(lambda x, offset=5: (x - offset, x + offset))
     for nodes in (
         [ray_nodes.double, ray_nodes.total, scale],
@@ -349,6 +353,8 @@ def frames() -> None:
         [mixed, sized],
         [apart, ray_nodes.total],
         [throttled],
+        [plain, scale],
+        [lists, mapped],
         [native.describe],
     ):
         pipeline = Pipeline(nodes)
