@@ -187,19 +187,46 @@ void FrameEvents::tell(nb::handle event) {
   replay_.tell(event);
 }
 
-nb::tuple FrameEvents::place(const std::string& column) const {
+const daft::Place& FrameEvents::maker(const std::string& column) const {
   const int slot = parts_.graph->slot(column);
   const auto& steps = parts_.graph->steps();
   const auto after = std::upper_bound(
       steps.begin(), steps.end(), slot,
       [](int wanted, const Graph::Step& step) { return wanted < step.first_output; });
   HYPERNODES_ASSERT(after != steps.begin());
-  const daft::Place& found = parts_.places[static_cast<std::size_t>(after - steps.begin()) - 1];
+  return parts_.places[static_cast<std::size_t>(after - steps.begin()) - 1];
+}
+
+void FrameEvents::tell_alone(const std::string& column, nb::handle event) {
+  const auto told = [&](const nb::list& path, nb::handle node, nb::handle row) {
+    nb::list parts(nb::borrow(event));
+    parts[1] = path;
+    parts[2] = node;
+    parts[3] = row;
+    tell(nb::tuple(parts));
+  };
+  const daft::Place& found = maker(column);
   nb::list path;
   for (int index = found.pipeline; index >= 0; index = parts_.opened[at(index)].pipeline) {
     path.insert(0, nb::make_tuple(parts_.opened[at(index)].step, opened_[at(index)].scope.nodes));
   }
-  return nb::make_tuple(path, found.step);
+  const nb::list inner(event[1]);
+  const nb::object node = event[2], row = event[3];
+  const nb::int_ no_row(-1);
+  if (nb::len(inner) > 0) {
+    path.append(nb::make_tuple(found.step, inner[0][1]));  // there it was the only node
+    for (std::size_t i = 1; i < nb::len(inner); ++i) path.append(inner[i]);
+    return told(path, node, row);
+  }
+  if (node.is_none()) return;
+  const std::size_t depth = nb::len(path);
+  told(path, nb::int_(found.step), depth == 0 ? row : no_row);
+  if (static_cast<EventKind>(nb::cast<int>(event[0])) != EventKind::kError) return;
+  for (std::size_t around = depth; around-- > 0;) {
+    nb::list outer;
+    for (std::size_t i = 0; i < around; ++i) outer.append(path[i]);
+    told(outer, path[around][0], around == 0 ? row : no_row);
+  }
 }
 
 void bind_daft_events(nb::module_& module) {
@@ -211,7 +238,7 @@ void bind_daft_events(nb::module_& module) {
       .def("begin", &FrameEvents::begin)
       .def("end", &FrameEvents::end, nb::arg("finished"))
       .def("tell", &FrameEvents::tell, nb::arg("event"))
-      .def("place", &FrameEvents::place, nb::arg("column"));
+      .def("tell_alone", &FrameEvents::tell_alone, nb::arg("column"), nb::arg("event"));
 }
 
 }  // namespace hypernodes::python

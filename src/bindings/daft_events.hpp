@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "bindings/callbacks.hpp"
-#include "bindings/events.hpp"
 #include "bindings/daft_source.hpp"
+#include "bindings/events.hpp"
 #include "daft/column_plan.hpp"
 
 namespace hypernodes::python {
@@ -43,9 +43,9 @@ class FrameEvents {
 
   /// Tells what a Recorder took where the rows of a step ran.
   void tell(nb::handle event);
-  /// Where the node is that makes a column, in recorded events: the path of pipelines around it,
-  /// and its place.
-  nb::tuple place(const std::string& column) const;
+  /// The same, where it ran the node that makes a column alone in a pipeline, which nobody hears
+  /// of.
+  void tell_alone(const std::string& column, nb::handle event);
 
  private:
   void open_pipelines();
@@ -56,6 +56,7 @@ class FrameEvents {
   void tell_around(const OpenedPipeline& pipeline, EventKind kind, double seconds);
   const OpenedPipeline* opened_at(int index) const;
   const Graph& graph_of(int opened) const;
+  const daft::Place& maker(const std::string& column) const;
 
   const std::shared_ptr<const Graph> graph_;
   const Selection selection_;
@@ -63,8 +64,8 @@ class FrameEvents {
   const std::shared_ptr<RunContext> context_;
   const std::shared_ptr<Frame> frame_;
   const std::int64_t rows_;
-  std::deque<OpenedPipeline> opened_;              ///< As in `parts_`.
-  std::vector<const OpenedPipeline*> by_step_;     ///< Of its graph.
+  std::deque<OpenedPipeline> opened_;           ///< As in `parts_`.
+  std::vector<const OpenedPipeline*> by_step_;  ///< Of its graph.
   std::vector<std::string> names_;
   std::vector<Value> inputs_;
   Replay replay_;

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "bindings/caches.hpp"
 #include "bindings/arrow.hpp"
+#include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
 #include "bindings/errors.hpp"
 #include "bindings/events.hpp"
@@ -209,10 +209,10 @@ nb::list lists_of(RowJob& job) {
   return lists;
 }
 
-/// Runs part of a job where it was carried to. `items` is None for a run; else it has lists, or Arrow
-/// columns. Returns the arguments of
-/// RemoteRows.add: outputs (None on failure), statistics, failure (or None), and those that were
-/// collected. What happens goes to the recorder, unless that is null.
+/// Runs part of a job where it was carried to. `items` is None for a run; else it has lists, or
+/// Arrow columns. Returns the arguments of RemoteRows.add: outputs (None on failure), statistics,
+/// failure (or None), and those that were collected. What happens goes to the recorder, unless that
+/// is null.
 nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle items,
                    std::int64_t first, std::int64_t count, nb::handle output_name, nb::handle cache,
                    std::shared_ptr<Recorder> recorder, bool collects) {

@@ -108,9 +108,8 @@ class TelemetryCallback(PipelineCallback):
         """Ends the spans of a node that failed and of what is around it."""
         tree = self._tree(ctx)
         span = tree.get(("node", _place(ctx), node_id))
-        if span is None and _pipeline(tree, _place(ctx)) is not None:
-            span = self._start_node(node_id, ctx)  # One whose arguments failed has not started.
-        tree.fail(span, error)
+        # A node whose arguments failed has not started.
+        tree.fail(span or self._start_node(node_id, ctx), error)
 
     def on_map_start(self, total: int, ctx: CallbackContext) -> None:
         """Opens a map's span."""

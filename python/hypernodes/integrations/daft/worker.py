@@ -175,9 +175,7 @@ def _results(task: _Task, made: Mapping[str, Sequence[Any]]) -> list[Any]:
     return list(columns[0] if len(columns) == 1 else zip(*columns, strict=True))
 
 
-def _run_listened(
-    task: _Task, given: dict[str, Any], rows: int, outputs: list[str]
-) -> list[bytes]:
+def _run_listened(task: _Task, given: dict[str, Any], rows: int, outputs: list[str]) -> list[bytes]:
     """As `_run`, with the events; a failure is a result."""
     outbox = Outbox(0, task.constants, listened=True)
     graph = task.pipeline._native(outputs, cached=task.cache is not None)
@@ -199,19 +197,8 @@ def heard(step: Step, row: Any) -> Any:  # noqa: ANN401
     """
     if not isinstance(row, _Told) or step.events is None:
         return row
-    events = step.events
     _, column = step.native.nodes[0].outputs[0]
-    around, place = events.place(column)
-
-    def tell(event: tuple[Any, ...]) -> None:
-        kind, path, node, item, *others = event
-        if path:  # In the pipeline that the node is.
-            [(_, needed), *inner] = path
-            events.tell((kind, [*around, (place, needed), *inner], node, item, *others))
-        elif node is not None:  # There it is in a pipeline of its own, which nobody hears of.
-            events.tell((kind, around, place, -1 if around else item, *others))
-
-    inbox = Inbox(step.native.constants, tell)
+    inbox = Inbox(step.native.constants, functools.partial(step.events.tell_alone, column))
     inbox.expect(0)
     errors = inbox.finish(0, row.parcel)
     if row.failure is not None:

@@ -205,6 +205,16 @@ def frame_events() -> None:
     assert len(heard.counts) == 6
     assert os.getpid() not in heard.pids
     heard.around.clear()
+    inside = Heard()
+    opened = Pipeline([ray_nodes.double, apart], name="inner", callbacks=[inside]).as_node()
+    whole = Pipeline([opened, node("last")(lambda later: -later)], callbacks=[heard])
+    heard.counts.clear()
+    assert whole.with_columns(daft.from_pydict({"x": [1, 2]})).to_pydict()["last"] == [-2, -3]
+    assert [line.split()[0] for line in heard.around] == ["start", "end"]
+    assert [line.split()[0] for line in inside.around] == ["start", "end"]
+    assert set(heard.counts.values()) == set(inside.counts.values()) == {2}
+    assert (len(heard.counts), len(inside.counts)) == (2, 4), (heard.counts, inside.counts)
+    heard.around.clear()
     failing = Pipeline([ray_nodes.double, ray_nodes.check], callbacks=[heard])
     with pytest.raises(Exception, match="14"):
         failing.with_columns(daft.from_pydict({"x": [7]})).collect()
