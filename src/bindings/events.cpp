@@ -47,7 +47,7 @@ nb::object node_place(const Event& event) {
   if (event.node == nullptr) return nb::none();
   const auto& steps = graph_of(*event.scope).steps();
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const Graph::Step& step) {
-    return &step.node == event.node;
+    return step.node == *event.node;  // the steps of a DataFrame have a copy
   });
   HYPERNODES_ASSERT(found != steps.end());
   return nb::int_(found - steps.begin());

@@ -207,9 +207,11 @@ def frame_events() -> None:
     heard.around.clear()
     inside = Heard()
     opened = Pipeline([ray_nodes.double, apart], name="inner", callbacks=[inside]).as_node()
-    whole = Pipeline([opened, node("last")(lambda later: -later)], callbacks=[heard])
+    whole = Pipeline(
+        [opened, node("last")(lambda doubled, later: doubled - later)], callbacks=[heard]
+    )
     heard.counts.clear()
-    assert whole.with_columns(daft.from_pydict({"x": [1, 2]})).to_pydict()["last"] == [-2, -3]
+    assert whole.with_columns(daft.from_pydict({"x": [1, 2]})).to_pydict()["last"] == [0, 1]
     assert [line.split()[0] for line in heard.around] == ["start", "end"]
     assert [line.split()[0] for line in inside.around] == ["start", "end"]
     assert set(heard.counts.values()) == set(inside.counts.values()) == {2}
