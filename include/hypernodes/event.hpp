@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <exception>
 #include <span>
@@ -40,6 +41,19 @@ struct Scope {
   const void* owner = nullptr;  ///< The graph.
 };
 
+/// A thread of a process of a machine: where something happened.
+struct Worker {
+  std::string host;
+  std::int64_t pid = 0;
+  std::uint64_t thread = 0;  ///< As std::this_thread::get_id() shows it, and Python's get_ident().
+
+  /// The calling thread. Cost: that of a look at the clock; more in a thread's first call.
+  static const Worker& here();
+  /// "host/pid/thread".
+  std::string to_string() const;
+  auto operator<=>(const Worker&) const = default;
+};
+
 /// Something that happened in a run. Everything it points to lives during the call only.
 struct Event {
   EventKind kind{};
@@ -54,6 +68,8 @@ struct Event {
   std::span<const Value* const> values;
   std::span<const std::string> names;
   std::exception_ptr error = nullptr;
+  /// Of a node's events the one that ran its row, in whichever process that is.
+  const Worker* worker = &Worker::here();
 };
 
 /// Told of every event of a run. Order on the sequential engine: that of execution; on others rows

@@ -189,15 +189,22 @@ class _Part:
 class Inbox:
     """Tells the events of all parts of a job. Threads: any."""
 
-    def __init__(self, constants: dict[str, Any], tell: Callable[[_Event], object]) -> None:
+    def __init__(
+        self,
+        constants: dict[str, Any],
+        tell: Callable[[_Event], object],
+        any_part: bool = False,
+    ) -> None:
         """Hands each event to `tell`, never two at once.
 
         Args:
             constants: The inputs that all rows share.
-            tell: What it raises comes out of the next `finish`.
+            tell: What it raises comes out of the next `finish` or `check`.
+            any_part: Whether parts may come that nobody said would.
         """
         self._constants = constants
         self._tell = tell
+        self._any_part = any_part
         self._parts: dict[int, _Part] = {}
         self._changed = threading.Condition()
         self._broken: BaseException | None = None
@@ -212,12 +219,19 @@ class Inbox:
         with self._changed:
             try:
                 batch: _Batch = _travel.loads(data)
+                if self._any_part:
+                    self._parts.setdefault(batch.first, _Part())
                 part = self._parts.get(batch.first)
                 if part is not None and self._broken is None:
                     self._take(part, batch)
             except BaseException as error:
                 self._broken = error
             self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raises what `tell` raised."""
+        if self._broken is not None:
+            raise self._broken
 
     def finish(self, first: int, parcel: Parcel) -> Sequence[BaseException]:
         """Takes what came with the result of a part; returns the exceptions of this try of it.

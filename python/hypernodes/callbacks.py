@@ -5,11 +5,39 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import os
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["CallbackContext", "Event", "PipelineCallback"]
+__all__ = ["CallbackContext", "Event", "PipelineCallback", "Worker"]
+
+
+class Worker(NamedTuple):
+    """A thread of a process of a machine: where something happened.
+
+    Attributes:
+        host: The machine's name.
+        pid: The process.
+        thread: The thread, as `threading.get_ident()` gives it there.
+
+    >>> str(Worker("hal", 7, 42))
+    'hal/7/42'
+    """
+
+    host: str
+    pid: int
+    thread: int
+
+    @classmethod
+    def here(cls) -> Worker:
+        """The calling thread."""
+        return cls(socket.gethostname(), os.getpid(), threading.get_ident())
+
+    def __str__(self) -> str:
+        """Host, process and thread, with slashes between them."""
+        return f"{self.host}/{self.pid}/{self.thread}"
 
 
 class CallbackContext:
@@ -32,6 +60,7 @@ class CallbackContext:
         self._data: dict[str, Any] = {}
         self._metadata: dict[str, dict[str, Any]] = {}
         self._at_end = contextlib.ExitStack()
+        self._worker: Worker | None = None
         # Of the caller of `run` or `map`; engines set them if they make the context elsewhere.
         self._thread = threading.get_ident()
         self._around = contextvars.copy_context()
@@ -66,6 +95,14 @@ class CallbackContext:
     def depth(self) -> int:
         """How many pipelines are entered: 1 in the root, 0 outside."""
         return len(self._path)
+
+    @property
+    def worker(self) -> Worker:
+        """Where the event that is being told happened: for a node's, what ran the row.
+
+        It may be in another process, or machine, than the callback.
+        """
+        return Worker.here() if self._worker is None else self._worker
 
     @property
     def hierarchy_path(self) -> list[str]:
@@ -103,12 +140,14 @@ class Event(NamedTuple):
         arguments: What that hook is given, without the context.
         pipeline_ids: The pipelines it happened in, from the root.
         item: The item of the map of the last of them; None in a run.
+        worker: Where it happened.
     """
 
     hook: str
     arguments: tuple[Any, ...]
     pipeline_ids: tuple[str, ...]
     item: int | None
+    worker: Worker
 
 
 class PipelineCallback:
@@ -130,7 +169,7 @@ class PipelineCallback:
     def on_pipeline_start(
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
     ) -> None:
-        """A pipeline begins: the root, a nested one, or one item of a map."""
+        """A pipeline begins: the root, a nested one, an item of a map, a query of a DataFrame."""
 
     def on_pipeline_end(
         self, pipeline_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext

@@ -329,8 +329,8 @@ class Pipeline(Wiring):
         A Daft DataFrame is extended lazily: nothing runs before Daft is told to, and then batch by
         batch, so that what is read from files and written to files need not fit into memory. A C++
         node becomes a native function of columns, Python nodes that touch one batch UDF, whose
-        columns are typed by return hints; callbacks are not told. Other tables are mapped at once
-        on this pipeline's engine.
+        columns are typed by return hints; callbacks are told of nodes when Daft runs them. Other
+        tables are mapped at once on this pipeline's engine.
 
         Args:
             df: A Daft, pandas or polars DataFrame, or a pyarrow Table or RecordBatch. Columns that

@@ -53,6 +53,13 @@ bool is_around(const Scope* outer, const Scope* scope) {
   return false;
 }
 
+/// The ids of the pipelines around, the outermost first, and its own.
+nb::tuple ids_of(const Scope* scope) {
+  nb::list path;
+  for (; scope != nullptr; scope = scope->parent) path.insert(0, str_of(scope->id));
+  return nb::tuple(path);
+}
+
 /// A hook's arguments before the context.
 std::vector<nb::object> arguments_of(const Event& event) {
   switch (event.kind) {
@@ -116,6 +123,7 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     const Locked lock;
     const std::shared_ptr<RunState> keep = state_ != nullptr ? state_ : current;
     if (keep == nullptr) return;  // a thread of nobody's run
+    if (event.kind == EventKind::kMapItemCached && !keep->counts(event.scope)) return;
     before(*keep, event);
     tell(*keep, event);
     after(*keep, event);
@@ -155,6 +163,7 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
         state.go_to(event.scope);
     }
     state.go_to_item(event);
+    state.go_to_worker(*event.worker);
   }
 
   void tell(RunState& state, const Event& event) {
@@ -188,15 +197,13 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
     }
     nb::list given;
     for (const nb::object& argument : arguments) given.append(argument);
-    nb::list path;
-    for (const Scope* scope = event.scope; scope != nullptr; scope = scope->parent) {
-      path.insert(0, str_of(scope->id));
-    }
-    const nb::object item = event.row < 0 ? nb::none() : number(event.row);
-    check(PyList_Append(pending.ptr(), package_attribute("callbacks", "Event")(
-                                           interned(kHooks[static_cast<std::size_t>(event.kind)]),
-                                           nb::tuple(given), nb::tuple(path), item)
-                                           .ptr()));
+    const bool counted = event.row >= 0 && state.counts(event.scope);
+    const nb::object item = counted ? number(event.row) : nb::none();
+    check(PyList_Append(
+        pending.ptr(), package_attribute("callbacks", "Event")(
+                           interned(kHooks[static_cast<std::size_t>(event.kind)]), nb::tuple(given),
+                           ids_of(event.scope), item, state.go_to_worker(*event.worker))
+                           .ptr()));
     const bool outermost = event.scope->parent == nullptr;
     const bool last = event.kind == EventKind::kMapEnd ||
                       (event.kind == EventKind::kPipelineEnd && event.row < 0);
@@ -223,6 +230,14 @@ class CallbackList final : public Callback, public std::enable_shared_from_this<
 };
 
 }  // namespace
+
+std::shared_ptr<RunState> RunState::make() {
+  return {new RunState, [](RunState* last) {
+            if (!alive()) return;
+            const Locked lock;
+            delete last;
+          }};
+}
 
 nb::handle RunState::context() {
   if (context_.kind() != Kind::kObject) {
@@ -271,6 +286,7 @@ void RunState::go_to_item(const Event& event) {
   const Scope* scope = at_map ? event.scope->parent : event.scope;
   std::int64_t item = at_map ? event.scope->row : event.row;
   for (; scope != nullptr; item = scope->row, scope = scope->parent) {
+    if (!counts(scope)) item = -1;
     items.push_back(item);
     if (innermost.first == nullptr && item >= 0) innermost = {scope, item};
   }
@@ -303,11 +319,38 @@ void RunState::set_item(const Item& item) {
   item_ = item;
 }
 
+nb::handle RunState::go_to_worker(const Worker& worker) {
+  if (worker_ == nullptr || worker_->first != worker) {
+    const auto [entry, is_new] = workers_.try_emplace(worker);
+    if (is_new) {
+      const nb::object made = package_attribute("callbacks", "Worker")(
+          str_of(worker.host), nb::int_(worker.pid), nb::int_(worker.thread));
+      entry->second = object_value(made.ptr());
+    }
+    worker_ = &*entry;
+    context().attr("_worker") = nb::handle(static_cast<PyObject*>(entry->second.as_object()));
+  }
+  return static_cast<PyObject*>(worker_->second.as_object());
+}
+
+void RunState::leave_uncounted(const Scope& scope, std::int64_t total,
+                               std::span<const Scope* const> inside) {
+  uncounted_ = &scope;
+  nb::list paths;
+  paths.append(ids_of(&scope));
+  for (const Scope* const each : inside) paths.append(ids_of(each));
+  set("_in_dataframe", nb::bool_(true));
+  set("_dataframe_pipelines", paths);
+  set("_dataframe_rows", total < 0 ? nb::none() : number(total));
+}
+
 void RunState::finish() noexcept {
   if (context_.kind() != Kind::kObject) return;
   try {
     go_to(nullptr);
     set_item({nullptr, -1});
+    worker_ = nullptr;
+    context().attr("_worker") = nb::none();
     context().attr("_end")();
   } catch (nb::python_error& error) {
     error.discard_as_unraisable("the end of a run");

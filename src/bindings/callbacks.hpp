@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ namespace hypernodes::python {
 /// included. REQUIRES: the lock, for every function but the destructor.
 class RunState {
  public:
+  /// The last to let go may be a thread that has not the lock.
+  static std::shared_ptr<RunState> make();
   RunState()
       : thread_(PyThread_get_thread_ident()),
         around_(object_value(owned(PyContext_CopyCurrent()).ptr())) {}
@@ -31,6 +34,13 @@ class RunState {
   void describe(const Scope& scope);
   /// Keeps `_in_map` and the like of the event's item in the context.
   void go_to_item(const Event& event);
+  /// Has the context name this worker; returns it as Python has it.
+  nb::handle go_to_worker(const Worker& worker);
+  /// The items of this scope have no numbers: they are rows of a DataFrame, `total` of them if that
+  /// is not negative. Of it, and of these pipelines inside it, there is one run for all rows.
+  void leave_uncounted(const Scope& scope, std::int64_t total,
+                       std::span<const Scope* const> inside);
+  bool counts(const Scope* scope) const { return scope != uncounted_; }
   /// After the run, which may have failed: leaves everything and tells whoever waits for the end.
   void finish() noexcept;
 
@@ -47,8 +57,11 @@ class RunState {
   std::vector<const Scope*> entered_;
   std::vector<std::int64_t> items_;  ///< Of each scope entered; -1 where it is not mapped.
   Item item_{nullptr, -1};
+  const Scope* uncounted_ = nullptr;
   std::map<const Scope*, std::int64_t> totals_;
   std::map<Item, double> starts_;  ///< Seconds since 1970.
+  std::map<Worker, Value> workers_;
+  const std::pair<const Worker, Value>* worker_ = nullptr;  ///< The latest of them.
 };
 
 /// Makes `state` the one that nested pipelines with callbacks of their own use in this thread.

@@ -99,6 +99,7 @@ void bind_daft(nb::module_& module) {
       },
       "Before Python ends: no row begins any more.");
   module.def("daft_extension_path", daft::extension_path);
+  bind_daft_events(module);
   bind_daft_frame(module);
 }
 

@@ -22,6 +22,7 @@ class ArrowTable {
 };
 
 void bind_daft_frame(nb::module_& module);
+void bind_daft_events(nb::module_& module);
 void bind_daft(nb::module_& module);
 
 }  // namespace hypernodes::python

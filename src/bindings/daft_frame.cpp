@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
@@ -14,6 +15,8 @@
 #include "bindings/arrow.hpp"
 #include "bindings/caches.hpp"
 #include "bindings/daft.hpp"
+#include "bindings/daft_events.hpp"
+#include "bindings/daft_source.hpp"
 #include "bindings/inputs.hpp"
 #include "bindings/object_cast.hpp"
 #include "bindings/run.hpp"
@@ -236,18 +239,6 @@ nb::object arrived(const FrameStep& self, std::size_t place, const nb::list& val
   return to_daft(from_daft(values).cast(self.get().outputs()[place].type));
 }
 
-/// The columns that a DataFrame begins with, and what its steps are compiled from.
-struct FrameSource {
-  std::int64_t rows = 0;
-  nb::list columns;  ///< (name, column) pairs.
-  std::string
-      key;  ///< Sources of one graph with the same key have the same steps. Empty: none has.
-  std::shared_ptr<const Graph> graph;
-  nb::object keeper;  ///< The graph's Python object.
-  Selection selection;
-  daft::PlanOptions options;
-};
-
 /// Adds what distinguishes a constant. False if that cannot be told: then nothing has its key.
 bool put_constant(const std::pair<int, Value>& constant, std::string& key) {
   const auto& [slot, value] = constant;
@@ -266,7 +257,7 @@ bool put_constant(const std::pair<int, Value>& constant, std::string& key) {
 
 std::string key_of(const FrameSource& source) {
   std::string key;
-  for (const std::string& name : source.selection.output_names) {
+  for (const std::string& name : source.needed.output_names) {
     key += std::to_string(name.size()) + ':' + name;
   }
   for (const auto* slots : {&source.options.columns, &source.options.hints}) {
@@ -286,7 +277,7 @@ std::string key_of(const FrameSource& source) {
 
 void set_hints(FrameSource& source, const nb::dict& hints) {
   for (const auto [name, hint] : hints) {
-    const int slot = source.graph->slot(text_of(name));
+    const int slot = source.parts.graph->slot(text_of(name));
     if (slot < 0 || hint.is_none()) continue;
     const bool exact = nb::cast<bool>(hint.attr("exact"));
     source.options.hints.push_back({slot, exact ? hinted_type(hint) : Type(Kind::kObject)});
@@ -313,12 +304,12 @@ std::shared_ptr<const daft::OwnNodes> own_nodes(const nb::list& own) {
 /// Sets what steps are compiled from, but for columns and hints.
 void set_graph(FrameSource& source, const PythonGraph& graph, const Plan& plan,
                std::vector<std::pair<int, Value>> constants, const nb::list& own) {
-  daft::Inlined parts = daft::inlined(graph.graph(), plan.selection, *own_nodes(own));
-  source.graph = std::move(parts.graph);
-  source.selection = std::move(parts.selection);
-  source.options.own = std::move(parts.own);
+  source.asked = graph.graph();
+  source.needed = plan.selection;
+  source.parts = daft::inlined(source.asked, source.needed, *own_nodes(own));
+  source.options.own = source.parts.own;
   source.options.constants = std::move(constants);
-  for (auto& bound : parts.bound) source.options.constants.push_back(std::move(bound));
+  for (const auto& bound : source.parts.bound) source.options.constants.push_back(bound);
 }
 
 FrameSource make_source(PythonGraph& graph, const nb::dict& inputs, nb::handle map_over,
@@ -395,10 +386,15 @@ nb::dict root_types(PythonGraph& graph, nb::handle output_name) {
   return types;
 }
 
-nb::list compile_steps(const FrameSource& source, nb::handle cache) {
-  const auto context = std::make_shared<RunContext>(cache_of(cache), Callbacks{});
+/// `told`: who hears of the nodes, or null.
+nb::list compile_steps(const FrameSource& source, nb::handle cache,
+                       const std::shared_ptr<FrameEvents>& told) {
+  const auto context = told != nullptr ? told->context()
+                                       : std::make_shared<RunContext>(cache_of(cache), Callbacks{});
+  daft::StepEvents events;
+  if (told != nullptr) events = {told->frame(), [told] { return told->enter(); }};
   const ColumnPlan compiled =
-      daft::compile(source.graph, source.selection, context, source.options);
+      daft::compile(source.parts.graph, source.parts.selection, context, source.options, events);
   nb::list steps;
   for (const ColumnPlan::Step& step : compiled.steps) {
     nb::list literals;
@@ -466,7 +462,7 @@ void bind_daft_frame(nb::module_& module) {
       .def_ro("rows", &FrameSource::rows)
       .def_ro("columns", &FrameSource::columns)
       .def_ro("key", &FrameSource::key)
-      .def_prop_ro("outputs", [](const FrameSource& self) { return self.selection.output_names; });
+      .def_prop_ro("outputs", [](const FrameSource& self) { return self.needed.output_names; });
   module.def("daft_struct", join, nb::arg("names"), nb::arg("columns"));
   module.def(
       "daft_row_numbers",
@@ -478,7 +474,8 @@ void bind_daft_frame(nb::module_& module) {
   module.def("daft_source_on", make_source_on, nb::arg("graph"), nb::arg("columns"),
              nb::arg("inputs"), nb::arg("output_name").none(), nb::arg("hints"), nb::arg("own"));
   module.def("daft_root_types", root_types, nb::arg("graph"), nb::arg("output_name").none());
-  module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none());
+  module.def("daft_compile", compile_steps, nb::arg("source"), nb::arg("cache").none(),
+             nb::arg("events").none() = nb::none());
 }
 
 }  // namespace hypernodes::python

@@ -13,10 +13,11 @@
 namespace hypernodes::python {
 namespace {
 
-// A recorded event: (kind, path, node, row, total, seconds, key, values, names, error).
-//   path    the pipelines around it, from the job's inwards: (place of the node, nodes needed)...
+// A recorded event: (kind, path, node, row, total, seconds, key, worker, values, names, error).
+//   path    the pipelines around it, from the frame's inwards: (place of the node, nodes needed)...
 //   node    its place in the execution order of its pipeline, or None
 //   key     the signature's hex digits, or None
+//   worker  (host, pid, thread)
 //   values  [(place, value), ...] of those that are given, or None
 //   names   of the values of a pipeline, else None
 //   error   the exception, or None
@@ -46,7 +47,7 @@ nb::object node_place(const Event& event) {
   if (event.node == nullptr) return nb::none();
   const auto& steps = graph_of(*event.scope).steps();
   const auto found = std::find_if(steps.begin(), steps.end(), [&](const Graph::Step& step) {
-    return &step.node == event.node;
+    return step.node == *event.node;  // the steps of a DataFrame have a copy
   });
   HYPERNODES_ASSERT(found != steps.end());
   return nb::int_(found - steps.begin());
@@ -78,9 +79,18 @@ void Recorder::on_event(const Event& event) {
   const nb::object error = event.error == nullptr ? nb::none() : exception_object(event.error);
   const nb::tuple recorded = nb::make_tuple(
       static_cast<int>(event.kind), path_of(event.scope), node_place(event), event.row, event.total,
-      event.seconds, key, values_of(event), names_of(event), error);
+      event.seconds, key, here(*event.worker), values_of(event), names_of(event), error);
   // Nothing between these may let another thread take the list.
   check(PyList_Append(to_python(events_).ptr(), recorded.ptr()));
+}
+
+nb::object Recorder::here(const Worker& worker) {
+  if (recorded_worker_.kind() != Kind::kObject || worker_ != worker) {
+    worker_ = worker;
+    recorded_worker_ =
+        object_value(nb::make_tuple(str_of(worker.host), worker.pid, worker.thread).ptr());
+  }
+  return to_python(recorded_worker_);
 }
 
 nb::object Recorder::take() {
@@ -95,13 +105,12 @@ const Replay::Place& Replay::place(nb::handle path) {
   };
   const Place* at = known();
   if (at == nullptr) {
-    at = &places_.emplace(steps, Place{{}, job_->graph().get(), job_->frame().callbacks})
-              .first->second;
+    at = &places_.emplace(steps, Place{{}, graph_.get(), frame_->callbacks}).first->second;
   }
   for (const nb::handle entry : path) {
     const auto step = nb::cast<std::int64_t>(entry[0]);
-    // The job's own scope is the one that its other events have.
-    const Scope* const parent = steps.empty() ? &job_->frame().scope : &at->scope;
+    // The frame's own scope is the one that its other events have.
+    const Scope* const parent = steps.empty() ? &frame_->scope : &at->scope;
     steps.push_back(step);
     if (const Place* const entered = known()) {
       at = entered;
@@ -125,13 +134,13 @@ const Replay::Place& Replay::place(nb::handle path) {
 
 void Replay::tell(nb::handle recorded) {
   const auto part = [&](int index) { return nb::object(recorded[index]); };
-  const nb::object path = part(1), node = part(2), key_text = part(6), names = part(8),
-                   error = part(9);
+  const nb::object path = part(1), node = part(2), key_text = part(6), worker = part(7),
+                   names = part(9), error = part(10);
   const Place& here = place(path);
   if (here.callbacks == nullptr || here.callbacks->empty()) return;
   Event event;
   event.kind = static_cast<EventKind>(nb::cast<int>(part(0)));
-  event.scope = nb::len(path) == 0 ? &job_->frame().scope : &here.scope;
+  event.scope = nb::len(path) == 0 ? &frame_->scope : &here.scope;
   if (!node.is_none()) event.node = &here.graph->steps().at(nb::cast<std::size_t>(node)).node;
   event.row = nb::cast<std::int64_t>(part(3));
   event.total = nb::cast<std::int64_t>(part(4));
@@ -140,7 +149,7 @@ void Replay::tell(nb::handle recorded) {
   if (!key_text.is_none() && Digest::parse(text_of(key_text), &key)) event.key = &key;
   std::vector<Value> values;
   std::vector<const Value*> pointers;
-  const nb::object entries = part(7);
+  const nb::object entries = part(8);
   if (!entries.is_none()) {
     values.reserve(nb::len(entries));  // so that the pointers stay good
     for (const nb::handle entry : entries) {
@@ -155,8 +164,11 @@ void Replay::tell(nb::handle recorded) {
     for (const nb::handle name : names) texts.emplace_back(text_of(name));
   }
   event.names = texts;
+  const Worker there{std::string(text_of(nb::object(worker[0]))), nb::cast<std::int64_t>(worker[1]),
+                     nb::cast<std::uint64_t>(worker[2])};
+  event.worker = &there;
   if (!error.is_none()) event.error = exception_pointer(error);
-  job_->context().emit(*here.callbacks, event);
+  context_->emit(*here.callbacks, event);
 }
 
 }  // namespace hypernodes::python

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "bindings/arrow.hpp"
 #include "bindings/caches.hpp"
 #include "bindings/callbacks.hpp"
 #include "bindings/errors.hpp"
@@ -101,7 +102,10 @@ Failure arrived(nb::handle failure, const Unnamed& unnamed) {
 class RemoteRows {
  public:
   explicit RemoteRows(std::shared_ptr<RowJob> job)
-      : job_(std::move(job)), replay_(job_), unnamed_(*job_->graph()), run_(CurrentRun::state()) {
+      : job_(std::move(job)),
+        replay_(job_->graph(), {job_, &job_->frame()}, {job_, &job_->context()}),
+        unnamed_(*job_->graph()),
+        run_(CurrentRun::state()) {
     if (dynamic_cast<MemoryCache*>(job_->frame().cache) == nullptr) return;
     job_->context().warn(
         "MemoryCache keeps results in the process that computes them: those of other processes are "
@@ -205,9 +209,10 @@ nb::list lists_of(RowJob& job) {
   return lists;
 }
 
-/// Runs part of a job where it was carried to. `items` is None for a run. Returns the arguments of
-/// RemoteRows.add: outputs (None on failure), statistics, failure (or None), and those that were
-/// collected. What happens goes to the recorder, unless that is null.
+/// Runs part of a job where it was carried to. `items` is None for a run; else it has lists, or
+/// Arrow columns. Returns the arguments of RemoteRows.add: outputs (None on failure), statistics,
+/// failure (or None), and those that were collected. What happens goes to the recorder, unless that
+/// is null.
 nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle items,
                    std::int64_t first, std::int64_t count, nb::handle output_name, nb::handle cache,
                    std::shared_ptr<Recorder> recorder, bool collects) {
@@ -221,7 +226,9 @@ nb::tuple run_part(PythonGraph& graph, const nb::dict& constants, nb::handle ite
     if (list == nullptr) continue;
     MappedInput& input = given.mapped.emplace_back();
     input.root = &root;
-    input.items = owned(PySequence_Tuple(list));
+    Column column;
+    const bool arrow = import_arrow(list, &column);
+    input.items = owned(PySequence_Tuple(arrow ? to_list(column).ptr() : list));
     given.plan.inputs.push_back({count, 1});
   }
   given.plan.rows = count;

@@ -12,13 +12,7 @@ thread_local Around* current = nullptr;
 
 std::shared_ptr<RunState> state_of(const Around* around) {
   std::shared_ptr<RunState> state = around == nullptr ? nullptr : CurrentRun::state();
-  if (state != nullptr) return state;
-  // The last to let go may be a thread that has not the lock.
-  return {new RunState, [](RunState* last) {
-            if (!alive()) return;
-            const Locked lock;
-            delete last;
-          }};
+  return state != nullptr ? state : RunState::make();
 }
 
 std::shared_ptr<RunContext> context_of(const Around* around, nb::handle cache, nb::handle callbacks,

@@ -93,8 +93,13 @@ std::vector<Field> StepFunction::fields() const {
 class PlanCompiler {
  public:
   PlanCompiler(const std::shared_ptr<const Graph>& graph, const Selection& selection,
-               const std::shared_ptr<RunContext>& context, const PlanOptions& options)
-      : graph_(graph), selection_(selection), context_(context), own_(options.own) {
+               const std::shared_ptr<RunContext>& context, const PlanOptions& options,
+               const StepEvents& events)
+      : graph_(graph),
+        selection_(selection),
+        context_(context),
+        events_(events),
+        own_(options.own) {
     for (const auto& column : options.columns) {
       columns_.emplace(column.slot, Made{column.type, nullptr});
     }
@@ -171,6 +176,7 @@ class PlanCompiler {
     auto step = std::make_shared<ColumnStep>();
     step->graph_ = graph_;
     step->context_ = context_;
+    step->events_ = events_;
     step->level_ = level;
     step->foreign_ = foreign;
     step->own_ = own;
@@ -254,6 +260,7 @@ class PlanCompiler {
   const std::shared_ptr<const Graph>& graph_;
   const Selection& selection_;
   const std::shared_ptr<RunContext>& context_;
+  const StepEvents& events_;
   std::map<int, Made> columns_;  ///< By slot.
   std::map<int, const Value*> constants_;
   std::map<int, Type> hints_;
@@ -262,8 +269,15 @@ class PlanCompiler {
 };
 
 ColumnPlan compile(const std::shared_ptr<const Graph>& graph, const Selection& selection,
-                   const std::shared_ptr<RunContext>& context, const PlanOptions& options) {
-  return PlanCompiler(graph, selection, context, options).compile();
+                   const std::shared_ptr<RunContext>& context, const PlanOptions& options,
+                   const StepEvents& events) {
+  return PlanCompiler(graph, selection, context, options, events).compile();
+}
+
+Frame step_frame(const Graph& graph, const Selection& selection, const RunContext& context) {
+  Frame frame = make_frame(graph, selection, context, /*map=*/true);
+  frame.item_events = false;
+  return frame;
 }
 
 std::string ColumnStep::name() const {
@@ -321,6 +335,7 @@ void ColumnStep::check_argument(std::size_t index, const Type& type) const {
 std::optional<Failure> ColumnStep::run(std::span<const Column> arguments, std::int64_t rows,
                                        std::int64_t first_row, std::vector<Column>* outputs) const {
   const InsideQuery inside;
+  const std::shared_ptr<void> entered = events_.enter ? events_.enter() : nullptr;
   Batch batch(*graph_, selection_, rows);
   batch.first_row = first_row;
   for (const auto& [slot, value] : constants_) batch.set_input(slot, value);
@@ -333,9 +348,13 @@ std::optional<Failure> ColumnStep::run(std::span<const Column> arguments, std::i
       batch.set_input(slot, arguments[i][0]);
     }
   }
-  Frame frame = make_frame(*graph_, selection_, *context_, /*map=*/true);
-  frame.item_events = false;
-  std::optional<Failure> failure = execute_batch(batch, frame, *context_, Order::kNodes);
+  std::optional<Frame> silent;
+  if (events_.frame == nullptr) silent = step_frame(*graph_, selection_, *context_);
+  const Frame& frame = silent ? *silent : *events_.frame;
+  // Of a batch that goes by nodes, events are told when it is done.
+  const bool by_rows = !silent && !graph_->waits() && !graph_->has_whole_batch();
+  std::optional<Failure> failure =
+      execute_batch(batch, frame, *context_, by_rows ? Order::kRows : Order::kNodes);
   for (const Slot& output : outputs_) {
     if (failure) break;
     outputs->push_back(read_output(batch, output.slot, frame, *context_, &failure));

@@ -9,12 +9,19 @@
 #include <utility>
 #include <vector>
 
+#include "engine/row_job.hpp"
 #include "graph/graph.hpp"
 #include "hypernodes/column.hpp"
 #include "kernel/context.hpp"
 #include "kernel/execute.hpp"
 
 namespace hypernodes::daft {
+
+/// How the events of a plan are told. Without a frame they are not.
+struct StepEvents {
+  std::shared_ptr<const Frame> frame = nullptr;  ///< The same for all steps, and all calls.
+  Enter enter = {};                              ///< Around each call.
+};
 
 /// One function of a column plan: columns in, one column for each output. A C++ node is a step of
 /// its own, which Daft calls natively; other nodes that touch are one step, a batch UDF.
@@ -67,6 +74,7 @@ class ColumnStep {
 
   std::shared_ptr<const Graph> graph_;
   std::shared_ptr<RunContext> context_;
+  StepEvents events_;
   Selection selection_;
   int level_ = 0;
   bool foreign_ = false;
@@ -97,8 +105,12 @@ struct PlanOptions {
   std::vector<int> own = {};
 };
 
+/// The frame of a plan's steps: their rows are items of a map that tells of its nodes only.
+Frame step_frame(const Graph& graph, const Selection& selection, const RunContext& context);
+
 /// Throws: TypeError if a column does not fit the C++ node that reads it.
 ColumnPlan compile(const std::shared_ptr<const Graph>& graph, const Selection& selection,
-                   const std::shared_ptr<RunContext>& context, const PlanOptions& options);
+                   const std::shared_ptr<RunContext>& context, const PlanOptions& options,
+                   const StepEvents& events = {});
 
 }  // namespace hypernodes::daft

@@ -29,7 +29,7 @@ int number_of(const OwnNodes& own, const Node& node) {
 class Inliner {
  public:
   Inlined collect(const Graph& graph, const Selection& selection, const OwnNodes& own) {
-    Pipeline outermost{graph, &own, /*path=*/{}, /*slots=*/{}, /*names=*/{}};
+    Pipeline outermost{graph, &own, /*number=*/-1, /*path=*/{}, /*slots=*/{}, /*names=*/{}};
     roots_.assign(graph.slots().begin(), graph.slots().begin() + graph.root_count());
     const int slots = static_cast<int>(graph.slots().size());
     for (int slot = 0; slot < slots; ++slot) {
@@ -49,6 +49,7 @@ class Inliner {
   struct Pipeline {
     const Graph& graph;
     const OwnNodes* own;
+    int number;        ///< Among those opened.
     std::string path;  ///< Of its nodes, with the last dot.
     std::map<int, int> slots;
     std::map<int, std::string> names;  ///< Of slots that are known outside.
@@ -58,9 +59,10 @@ class Inliner {
     for (const int index : steps) {
       const Graph::Step& step = pipeline.graph.steps()[at(index)];
       if (const auto* const inside = find(pipeline.own->pipelines, step.node)) {
-        open(pipeline, step, **inside);
+        open(pipeline, index, **inside);
       } else {
         own_.push_back(number_of(*pipeline.own, step.node));
+        places_.push_back({pipeline.number, index});
         place(pipeline, step);
       }
     }
@@ -77,9 +79,12 @@ class Inliner {
     steps_.push_back(std::move(placed));
   }
 
-  void open(Pipeline& pipeline, const Graph::Step& step, const OwnNodes& own) {
+  void open(Pipeline& pipeline, int index, const OwnNodes& own) {
+    const Graph::Step& step = pipeline.graph.steps()[at(index)];
     const NestedPipeline& nested = *step.node.definition().nested;
-    Pipeline inner{*nested.graph, &own, pipeline.path + step.node.name() + ".", {}, {}};
+    const int number = static_cast<int>(opened_.size());
+    opened_.push_back({pipeline.number, index});
+    Pipeline inner{*nested.graph, &own, number, pipeline.path + step.node.name() + ".", {}, {}};
     for (std::size_t i = 0; i < nested.input_slots.size(); ++i) {
       inner.slots.emplace(nested.input_slots[i], pipeline.slots.at(step.inputs[i]));
     }
@@ -133,6 +138,8 @@ class Inliner {
     result.graph = Graph::wired(std::move(steps_), slots, roots, graph.name(), graph.id());
     result.bound = std::move(bound_);
     result.own = std::move(own_);
+    result.places = std::move(places_);
+    result.opened = std::move(opened_);
     return result;
   }
 
@@ -141,6 +148,7 @@ class Inliner {
   std::vector<Graph::Step> steps_;
   std::vector<std::pair<int, Value>> bound_;
   std::vector<int> own_;
+  std::vector<Place> places_, opened_;
 };
 
 }  // namespace
@@ -148,8 +156,11 @@ class Inliner {
 Inlined inlined(const std::shared_ptr<const Graph>& graph, const Selection& selection,
                 const OwnNodes& own) {
   if (!own.pipelines.empty()) return Inliner().collect(*graph, selection, own);
-  Inlined result{graph, selection, {}, {}};
-  for (const Graph::Step& step : graph->steps()) result.own.push_back(number_of(own, step.node));
+  Inlined result{graph, selection, {}, {}, {}, {}};
+  for (const Graph::Step& step : graph->steps()) {
+    result.places.push_back({-1, static_cast<int>(result.places.size())});
+    result.own.push_back(number_of(own, step.node));
+  }
   return result;
 }
 

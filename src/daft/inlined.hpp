@@ -19,6 +19,12 @@ struct OwnNodes {
   std::map<std::string, std::shared_ptr<const OwnNodes>, std::less<>> pipelines;
 };
 
+/// Where a node was: its step in a pipeline that was opened, or, with -1, in the outermost one.
+struct Place {
+  int pipeline = -1;  ///< Index into Inlined::opened.
+  int step = 0;
+};
+
 /// The part of a graph that a selection needs, with the nodes of some pipelines in their place.
 ///
 /// Root inputs and outputs keep their names, and root inputs their slots. What else is inside those
@@ -28,6 +34,8 @@ struct Inlined {
   Selection selection;
   std::vector<std::pair<int, Value>> bound;  ///< What the pipelines bind, by root input.
   std::vector<int> own;                      ///< For each step of the graph its number, or -1.
+  std::vector<Place> places;                 ///< Of each step of the graph.
+  std::vector<Place> opened;                 ///< The pipelines in whose place their nodes are.
 };
 
 /// Puts the nodes of `own.pipelines` in their place, at any depth. The node calls stay the same.

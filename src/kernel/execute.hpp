@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,15 @@ struct Failure {
   std::int64_t attempts = 1;             ///< How many calls were made.
 };
 
+/// A pipeline whose nodes are run as nodes of the pipeline around it, and told of as its own. Its
+/// rows have no numbers in events.
+struct OpenedPipeline {
+  Scope scope;                             ///< Inside the frame's, or another one's.
+  const Callbacks* callbacks = nullptr;    ///< Null or empty: no events.
+  const Node* node = nullptr;              ///< That it is in the pipeline around it.
+  const OpenedPipeline* around = nullptr;  ///< Null: the frame.
+};
+
 /// Which pipeline a batch belongs to, and how its events are told.
 struct Frame {
   Scope scope;
@@ -41,6 +51,8 @@ struct Frame {
   bool map = false;                      ///< Rows are items of a map, else the one row of a run.
   bool item_events = true;               ///< Tell pipeline and item events of each row, too.
   bool collects = false;  ///< A failing row is given up and noted in the context; others go on.
+  /// For each step of the graph, what its node is told of in; null: this frame. Empty: all are.
+  std::span<const OpenedPipeline* const> opened = {};
 };
 
 /// The outermost frame of a run or map of `graph`.

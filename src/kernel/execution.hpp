@@ -283,10 +283,35 @@ class Execution {
   void explain_inner(StepState& state, Explained& explained, std::size_t step);
 
   // Events and errors.
-  bool tells() const { return frame_.callbacks != nullptr && !frame_.callbacks->empty(); }
-  void tell(EventKind kind, const StepState* state, std::int64_t row,
+  /// Whether anybody hears of a node; of each row as an item.
+  bool tells(const StepState& state) const { return has_any(callbacks_of(state)); }
+  bool tells_items() const { return frame_.item_events && has_any(frame_.callbacks); }
+  static bool has_any(const Callbacks* callbacks) {
+    return callbacks != nullptr && !callbacks->empty();
+  }
+  /// The opened pipeline that a node is of, or null.
+  const OpenedPipeline* opened(const StepState& state) const {
+    return frame_.opened.empty() ? nullptr
+                                 : frame_.opened[at(state.step - batch_.graph.steps().data())];
+  }
+  const Scope& scope_of(const StepState& state) const {
+    const OpenedPipeline* const pipeline = opened(state);
+    return pipeline == nullptr ? frame_.scope : pipeline->scope;
+  }
+  const Callbacks* callbacks_of(const StepState& state) const {
+    const OpenedPipeline* const pipeline = opened(state);
+    return pipeline == nullptr ? frame_.callbacks : pipeline->callbacks;
+  }
+  /// The row as a node's events have it.
+  std::int64_t event_row(const StepState& state, std::int64_t row) const {
+    return opened(state) == nullptr ? event_row(row) : -1;
+  }
+  /// An event of a node.
+  Event event_of(const StepState& state, EventKind kind, std::int64_t row) const;
+  void tell(EventKind kind, const StepState& state, std::int64_t row,
             std::span<const Value* const> values = {}, double seconds = 0,
             const Digest* key = nullptr);
+  void tell_item(EventKind kind, std::int64_t row, double seconds = 0, const Digest* key = nullptr);
   void tell_item_start(std::int64_t row);
   void tell_item_end(std::int64_t row, double seconds);
   void tell_cached(StepState& state, std::int64_t row);

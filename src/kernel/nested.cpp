@@ -102,10 +102,10 @@ Column lists_of(const Column& items, std::span<const std::int64_t> counts) {
 Frame Execution::nested_frame(const StepState& state, std::int64_t row) const {
   const NestedPipeline& nested = *state.node().definition().nested;
   Frame frame = make_frame(*nested.graph, nested.selection, context_, nested.is_map());
-  frame.scope.parent = &frame_.scope;
-  frame.scope.row = event_row(row);
+  frame.scope.parent = &scope_of(state);
+  frame.scope.row = event_row(state, row);
   frame.cache = nested.cache ? nested.cache.get() : frame_.cache;
-  frame.callbacks = nested.callbacks.empty() ? frame_.callbacks : &nested.callbacks;
+  frame.callbacks = nested.callbacks.empty() ? callbacks_of(state) : &nested.callbacks;
   frame.collects = false;  // what fails inside fails the outer row
   return frame;
 }
@@ -124,7 +124,7 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
                                               (nested.executor && nested.executor->runs_maps()));
   // So that a row that fails takes no other with it.
   const bool apart = frame_.collects && !nested.graph->has_whole_batch();
-  if (!tells() && nested.callbacks.empty() && !one_by_one && !apart) {
+  if (!tells(state) && nested.callbacks.empty() && !one_by_one && !apart) {
     result = run(rows);
   } else {
     // One outer row, and its events, at a time.
@@ -138,12 +138,12 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
       }
       if (*failure) break;
       const auto start = Clock::now();
-      tell(EventKind::kNodeStart, &state, row, values);
-      tell(EventKind::kNestedStart, &state, row);
+      tell(EventKind::kNodeStart, state, row, values);
+      tell(EventKind::kNestedStart, state, row);
       BatchResult one = run({row});
       if (*failure) break;
       const double seconds = seconds_since(start);
-      tell(EventKind::kNestedEnd, &state, row, {}, seconds);
+      tell(EventKind::kNestedEnd, state, row, {}, seconds);
       std::vector<Value> made;
       std::vector<const Value*> outputs;
       made.reserve(state.outputs());
@@ -152,7 +152,7 @@ BatchResult Execution::run_nested(StepState& state, const Rows& rows,
         outputs.push_back(&made.back());
         parts[i].push_back(std::move(one.outputs[i]));
       }
-      tell(EventKind::kNodeEnd, &state, row, outputs, seconds);
+      tell(EventKind::kNodeEnd, state, row, outputs, seconds);
       ++result.done;
     }
     for (std::vector<Column>& part : parts) result.outputs.push_back(join(std::move(part)));

@@ -13,10 +13,7 @@
 namespace hypernodes {
 
 std::optional<Failure> Execution::run_nodes() {
-  for (std::int64_t row = 0; row < batch_.rows; ++row) {
-    if (!tells() || !frame_.item_events) break;
-    tell_item_start(row);
-  }
+  for (std::int64_t row = 0; tells_items() && row < batch_.rows; ++row) tell_item_start(row);
   const auto start = Clock::now();
   std::optional<Failure> failure;
   for (StepState& state : steps_) {
@@ -69,7 +66,7 @@ std::optional<Failure> Execution::run_nodes() {
       rows.insert(rows.end(), alone.begin(), alone.end());
     }
     state.computed.clear();
-    if (tells() && !plain) {
+    if (!plain && tells(state)) {
       std::vector<bool> ran(at(batch_.rows), false);
       for (const std::int64_t row : rows) ran[at(row)] = true;
       for (std::int64_t row = 0; row < limit_; ++row) {
@@ -80,7 +77,7 @@ std::optional<Failure> Execution::run_nodes() {
     held_->release_if_due(context_);
     writes_->commit_if_due();
   }
-  if (!failure && tells() && frame_.item_events) {
+  if (!failure && tells_items()) {
     const double seconds = seconds_since(start);
     for (std::int64_t row = 0; row < batch_.rows; ++row) tell_item_end(row, seconds);
   }

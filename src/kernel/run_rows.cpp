@@ -20,7 +20,7 @@ std::optional<Failure> Execution::run_rows() {
     for (StepState& state : steps_) look_up(state, all);
   }
   for (std::int64_t row = 0; row < batch_.rows; ++row) {
-    const auto start = tells() ? Clock::now() : Clock::time_point{};
+    const auto start = tells_items() ? Clock::now() : Clock::time_point{};
     tell_item_start(row);
     ran_.assign(steps_.size(), false);
     for (std::size_t index = 0; index < steps_.size(); ++index) {
@@ -50,7 +50,7 @@ std::optional<Failure> Execution::run_rows() {
       held_->release_if_due(context_);
       writes_->commit_if_due();
     }
-    if (tells()) tell_item_end(row, seconds_since(start));
+    if (tells_items()) tell_item_end(row, seconds_since(start));
   }
   return std::nullopt;
 }
@@ -95,7 +95,7 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
     arguments[i] = argument(state, i, row, scratch[i], &failure);
     if (failure) return failure;
   }
-  tell(EventKind::kNodeStart, &state, row, {arguments, inputs});
+  tell(EventKind::kNodeStart, state, row, {arguments, inputs});
   std::array<Value, 4> few_results;
   std::vector<Value> many_results(outputs > few_results.size() ? outputs : 0);
   Value* results = many_results.empty() ? few_results.data() : many_results.data();
@@ -133,13 +133,13 @@ void Execution::finish_one(StepState& state, std::int64_t row, Value* outputs,
   ++state.ran;
   state.nanoseconds += nanoseconds;
   keep(state, row, outputs, nanoseconds);  // before a callback may throw
-  if (!tells()) return;
+  if (!tells(state)) return;
   std::vector<Value> scratch(state.outputs());
   std::vector<const Value*> made(state.outputs());
   for (std::size_t i = 0; i < made.size(); ++i) {
     made[i] = output_lane(state, i).value(row, scratch[i]);
   }
-  tell(EventKind::kNodeEnd, &state, row, made, static_cast<double>(nanoseconds) * 1e-9);
+  tell(EventKind::kNodeEnd, state, row, made, static_cast<double>(nanoseconds) * 1e-9);
 }
 
 bool Execution::is_ready(const StepState& state, std::int64_t row) {
@@ -192,7 +192,7 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   std::vector<RowCall> calls;
   calls.reserve(group.size());
   for (WaitingCall& call : group) {
-    tell(EventKind::kNodeStart, call.state, call.row, call.arguments);
+    tell(EventKind::kNodeStart, *call.state, call.row, call.arguments);
     calls.push_back(
         {call.state->node().definition().body.get(), call.arguments.data(), call.outputs.data()});
   }

@@ -199,6 +199,31 @@ def test_a_message_that_arrives_and_is_sent_again_is_told_once() -> None:
     assert told == [(START, 0), (END, 0)]
 
 
+def test_parts_may_come_unexpected() -> None:
+    told: list[int] = []
+    here = Inbox({}, lambda event: told.append(event[3]), any_part=True)
+    parts = [Outbox(first, {}, listened=True) for first in (1, 2)]
+    for part in parts:
+        part.recorder = Recorder()  # type: ignore[assignment]
+        for _ in range(2):
+            part.recorder.happens(START, 7)  # type: ignore[attr-defined]
+            part.send(here.hear)
+    here.check()
+    assert told == [7] * 4
+
+
+def test_what_telling_raises_can_be_asked_for() -> None:
+    def refuse(event: tuple[Any, ...]) -> None:
+        raise LookupError("enough")
+
+    here = Inbox({}, refuse, any_part=True)
+    part = outbox()
+    part.recorder.happens(START, 0)  # type: ignore[union-attr]
+    part.send(here.hear)
+    with pytest.raises(LookupError, match="enough"):
+        here.check()
+
+
 def test_what_comes_after_the_result_is_not_told() -> None:
     here, told = inbox()
     part, late = outbox(), outbox()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 import collections
+import os
 import pickle
+import socket
 import subprocess
 import sys
 import textwrap
@@ -128,6 +130,9 @@ def test_a_run(traced, engine):
     span = traced.one("node:double")
     assert span.attributes["outputs"] == "{'doubled': 10}"
     assert span.attributes["duration"] >= 0
+    place = [span.attributes[name] for name in ("host.name", "process.pid", "thread.id")]
+    assert place[:2] == [socket.gethostname(), os.getpid()]
+    assert (place[2] == threading.get_ident()) == (engine == "sequential")
     assert traced.one(top).attributes["pipeline_name"] == "demo"
     assert traced.one(top).attributes["outputs"] == "{'doubled': 10, 'result': 20}"
     data = traced.callback.span_data

@@ -5,6 +5,7 @@ import pytest
 
 import hypernodes
 from hypernodes import DiskCache, Pipeline, Retry, node
+from hypernodes.callbacks import Worker
 from hypernodes.telemetry import TelemetryCallback
 
 pytest.importorskip("plotly")
@@ -53,6 +54,7 @@ def test_the_chart(tmp_path):
     title, text = bars["failed"].customdata[4]
     assert title == "double"
     assert "ValueError: no number" in text
+    assert f"on {Worker.here()}" in text
     assert f"in {inner.id}" in text
     assert all(length > 0 for bar in bars.values() for length in bar.x)
     assert {bar.width for bar in bars.values()} == {0.8}  # else plotly takes one for each colour

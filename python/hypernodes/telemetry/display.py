@@ -20,13 +20,13 @@ State: TypeAlias = Literal["running", "done", "cached", "failed", "stopped"]
 class Row:
     """One line of progress: a pipeline, a map, or a node summed over the items of a map.
 
-    `cached` counts node results that came from the cache, out of `results`; `retries` calls that
-    were made again.
+    `total` is None if nobody knows; `cached` counts node results that came from the cache, out of
+    `results`; `retries` calls that were made again.
     """
 
     name: str
     level: int
-    total: int
+    total: int | None
     unit: str = ""
     done: int = 0
     cached: int = 0
@@ -36,6 +36,15 @@ class Row:
     error: str = ""
     started: float = field(default_factory=time.perf_counter)
     seconds: float | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it has all that it expects."""
+        return self.total is not None and self.done >= self.total
+
+    def size(self) -> str:
+        """How much is expected: `4 items`, or `rows`."""
+        return f"{'' if self.total is None else self.total} {self.unit}".strip()
 
     def finish(self, state: State, seconds: float | None = None) -> None:
         """Ends the row; the first end counts."""
@@ -48,7 +57,8 @@ class Row:
         """The numbers in words: `3/4 items, 50% cached`, `3/4, 1 retry`."""
         parts = []
         if self.unit or self.total != 1:
-            parts.append(f"{self.done}/{self.total} {self.unit}".rstrip())
+            total = "" if self.total is None else f"/{self.total}"
+            parts.append(f"{self.done}{total} {self.unit}".rstrip())
         if self.cached and self.state != "cached":
             # Rounded down, so that 100% means all of them.
             parts.append(f"{math.floor(100 * self.cached / max(self.results, 1))}% cached")
@@ -99,7 +109,7 @@ class LineDisplay:
     def add(self, row: Row) -> None:
         """Announces pipelines and maps; a node's line comes when it ends."""
         if row.unit:
-            self._write(row, f"{row.name}: {row.total} {row.unit}")
+            self._write(row, f"{row.name}: {row.size()}")
 
     def update(self, row: Row) -> None:
         """Reports an end, and long maps every few seconds."""
@@ -107,7 +117,7 @@ class LineDisplay:
         if row.state != "running":
             parts = [part for part in (row.counts(), row.outcome()) if part]
             self._write(row, f"{row.name}: {', '.join(parts)}")
-        elif row.unit == "items" and now - self._shown >= self.EVERY_SECONDS:
+        elif row.unit in ("items", "rows") and now - self._shown >= self.EVERY_SECONDS:
             self._shown = now
             self._write(row, f"{row.name}: {row.counts()}")
 

@@ -161,6 +161,8 @@ class _Board:
             runs = self._runs(path[:-1])
             nodes = int(ctx.get_pipeline_metadata(pipeline_id).get("total_nodes", 0))
             total, unit = (nodes, "nodes") if runs == 1 else (runs, "runs")
+            if path in ctx.get("_dataframe_pipelines", ()):
+                total, unit = ctx.get("_dataframe_rows"), "rows"
             self._add(path, Row(_name(pipeline_id, ctx), self._level(path), total, unit))
 
     def pipeline_end(self, duration: float, ctx: CallbackContext) -> None:
@@ -169,11 +171,17 @@ class _Board:
         if row is None or row.unit == "items":
             return
         row.done += row.unit == "runs"
-        if row.unit == "nodes":
+        if row.unit == "rows":
+            for one in self._inside(path):  # Of some a query may want fewer rows, or none.
+                if one.state == "running":
+                    one.finish("done")
+                    self._changed(one)
+            row.finish("done", duration)
+        elif row.unit == "nodes":
             if self.root == "pipeline" and len(path) <= self.depth + 1:
                 self._settle(but=row)
             row.finish("done", duration)
-        elif row.done >= row.total and not self._grows(path):
+        elif row.full and not self._grows(path):
             row.finish("done")
         self._changed(row)
 
@@ -186,10 +194,10 @@ class _Board:
             name = _name(child, ctx) if child else "map"
             row = self._add(path, Row(name, self._level(path), total, "items"))
         else:  # Nested in a map: once for each item outside.
-            row.total += total
+            row.total = (row.total or 0) + total
             for (place, _), node in self._nodes.items():
                 if place == path:
-                    node.total += total
+                    node.total = (node.total or 0) + total
             self._changed(row)
         self._maps[_path(ctx)] = row
 
@@ -226,10 +234,12 @@ class _Board:
         if pipeline is not None:
             rows.append(pipeline)
             pipeline.done += pipeline.unit == "nodes"
+            if pipeline.unit == "rows":  # as many as have come to one of its nodes
+                pipeline.done = max(pipeline.done, row.done)
         for one in rows:
             one.results += 1
             one.cached += cached
-        if row.done >= row.total and not self._grows(path):
+        if row.full and not self._grows(path):
             alone = row.total == 1
             row.finish("cached" if alone and cached else "done", seconds if alone else None)
         for one in rows:
@@ -267,10 +277,15 @@ class _Board:
     def _rows(self) -> list[Row]:
         return [*self._nodes.values(), *self._pipelines.values()]
 
+    def _inside(self, path: _Path) -> list[Row]:
+        nodes = [row for (at, _), row in self._nodes.items() if at[: len(path)] == path]
+        inner = [row for at, row in self._pipelines.items() if at[: len(path)] == path != at]
+        return nodes + inner
+
     def _settle(self, but: Row | None = None) -> None:
         """Ends rows that have all they expect, now that no more can come."""
         for row in self._rows():
-            if row is not but and row.state == "running" and row.done >= row.total:
+            if row is not but and row.state == "running" and row.full:
                 row.finish("done")
                 self._changed(row)
 
@@ -283,13 +298,13 @@ class _Board:
     def _grows(self, path: _Path) -> bool:
         """Says whether a map around `path` is itself mapped, so that its total is not known."""
         around = (self._pipelines.get(path[: n + 1]) for n in range(len(path)))
-        return sum(row is not None and row.unit == "items" for row in around) > 1
+        return sum(row is not None and row.unit in ("items", "rows") for row in around) > 1
 
-    def _runs(self, path: _Path) -> int:
+    def _runs(self, path: _Path) -> int | None:
         """How often what is in the pipeline at `path` runs, as far as is known."""
         for length in range(len(path), 0, -1):
             row = self._pipelines.get(path[:length])
-            if row is not None and row.unit in ("items", "runs"):
+            if row is not None and row.unit in ("items", "rows", "runs"):
                 return row.total
         return 1
 

@@ -56,7 +56,7 @@ class RichDisplay:
             return self._instead.update(row)
         # A bar that has ended stops spinning only if it is full.
         ended = row.state in ("done", "cached", "failed", "stopped")
-        total = max(row.done, 1) if ended else max(row.total, 1)
+        total = max(row.done, 1) if ended else row.total and max(row.total, 1)
         done = total if ended else row.done
         self._progress.update(self._tasks[row], completed=done, total=total)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from ..callbacks import Worker
 from .tracers import Attribute, Trace, Tracer
 
 Kind: TypeAlias = Literal["node", "pipeline", "map", "item"]
@@ -33,14 +34,16 @@ class FailedAttempt:
 class Span:
     """Something in a run that takes time.
 
-    `key` tells it from all others that are open, `attributes` are those that it begins with.
+    `key` tells it from all others that are open, `attributes` are those that it begins with,
+    `worker` is where it began.
     """
 
-    key: Hashable
+    key: tuple[Hashable, ...]
     kind: Kind
     name: str
     parent: Span | None
     attributes: Mapping[str, Attribute]
+    worker: Worker
     id: int = field(default_factory=lambda: next(_ids))
     start_time: float = field(default_factory=time.time)
     started: float = field(default_factory=time.perf_counter)
@@ -173,9 +176,14 @@ class SpanTree:
             if span.parent is not None:
                 around = self._trace(span.parent, tracer).inside
             name = span.name if span.kind in ("map", "item") else f"{span.kind}:{span.name}"
-            made = tracer.span(name, span.start_time, span.attributes)
+            made = tracer.span(name, span.start_time, {**span.attributes, **_place(span.worker)})
             span.trace = Trace(made, None if span.current else around)
         return span.trace
+
+
+def _place(worker: Worker) -> dict[str, Attribute]:
+    """Under OpenTelemetry's names."""
+    return {"host.name": worker.host, "process.pid": worker.pid, "thread.id": worker.thread}
 
 
 def _results(span: Span, results: Mapping[str, Attribute]) -> dict[str, Attribute]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from ..callbacks import CallbackContext, PipelineCallback
+from ..callbacks import CallbackContext, PipelineCallback, Worker
 from .spans import FailedAttempt, Span, SpanTree
 from .text import shorten
 from .tracers import Attribute, choose_tracer
@@ -13,8 +13,9 @@ from .waterfall import waterfall_chart
 
 __all__ = ["TelemetryCallback"]
 
-# The pipelines entered, each with the item of the map that it runs for, or None.
-_Place: TypeAlias = tuple[tuple[str, int | None], ...]
+# The pipelines entered, each with the item of the map that it runs for, or None. Rows of a
+# DataFrame have no numbers: a worker goes through one at a time.
+_Place: TypeAlias = tuple[tuple[str, "int | Worker | None"], ...]
 
 
 class TelemetryCallback(PipelineCallback):
@@ -31,7 +32,8 @@ class TelemetryCallback(PipelineCallback):
             pipeline around), cached, type ("node", "pipeline" or "map"); id, and parent_id of the
             span around; pipeline_name, of a pipeline or of what is mapped; item, a pipeline's index
             in a map; state ("done", "cached", "failed" or "stopped") and error; retries, a dict of
-            attempt, delay and error for each attempt of a node that failed and was made again.
+            attempt, delay and error for each attempt of a node that failed and was made again;
+            worker, which ran it, as "host/pid/thread".
 
     >>> from hypernodes import Pipeline, node
     >>> @node(output_name="doubled")
@@ -67,21 +69,23 @@ class TelemetryCallback(PipelineCallback):
         self, pipeline_id: str, inputs: dict[str, Any], ctx: CallbackContext
     ) -> None:
         """Opens a pipeline's span: in an item of a map, in a node, or at the root."""
-        tree, place = self._tree(ctx), _place(ctx)
+        tree, place = self._tree(ctx), _place(ctx, whole=True)
         around, item = place[:-1], place[-1][1] if place else None
         parent = tree.get(("item", around, item)) or _innermost(tree, around) if place else None
         about = _about(ctx.depth, ctx.parent_pipeline_id, pipeline_id=pipeline_id)
         about["pipeline_name"] = _name(pipeline_id, ctx)
-        if item is not None:
+        if isinstance(item, int):
             about["item_index"] = item
-        tree.start(Span(("pipeline", place), "pipeline", pipeline_id, parent, about))
+        key = ("pipeline", place)
+        tree.start(Span(key, "pipeline", pipeline_id, parent, about, ctx.worker))
 
     def on_pipeline_end(
         self, pipeline_id: str, outputs: dict[str, Any], duration: float, ctx: CallbackContext
     ) -> None:
         """Ends a pipeline's span."""
         tree = self._tree(ctx)
-        tree.end(tree.get(("pipeline", _place(ctx))), duration, results=_outputs(tree, outputs))
+        span = tree.get(("pipeline", _place(ctx, whole=True)))
+        tree.end(span, duration, results=_outputs(tree, outputs))
 
     def on_node_start(self, node_id: str, inputs: dict[str, Any], ctx: CallbackContext) -> None:
         """Opens a node's span."""
@@ -122,15 +126,19 @@ class TelemetryCallback(PipelineCallback):
         if mapped := ctx._described():
             about["pipeline_name"] = _name(mapped, ctx)
         parent = _innermost(tree, place)
-        tree.start(Span(("map", place), "map", "map_operation", parent, about))
+        tree.start(Span(("map", place), "map", "map_operation", parent, about, ctx.worker))
 
     def on_map_item_start(self, index: int, ctx: CallbackContext) -> None:
         """Opens an item's span, if they are wanted."""
         if self.trace_map_items:
             tree, place = self._tree(ctx), _place(ctx)
             about = _about(ctx.depth, ctx.current_pipeline_id, item_index=index)
-            parent = tree.get(("map", place))
-            tree.start(Span(("item", place, index), "item", f"map_item[{index}]", parent, about))
+            key, name, parent = (
+                ("item", place, index),
+                f"map_item[{index}]",
+                tree.get(("map", place)),
+            )
+            tree.start(Span(key, "item", name, parent, about, ctx.worker))
 
     def on_map_item_end(self, index: int, duration: float, ctx: CallbackContext) -> None:
         """Ends an item's span."""
@@ -156,7 +164,8 @@ class TelemetryCallback(PipelineCallback):
     def _start_node(self, node_id: str, ctx: CallbackContext) -> Span:
         tree, place = self._tree(ctx), _place(ctx)
         about = _about(ctx.depth, ctx.current_pipeline_id, node_id=node_id)
-        span = Span(("node", place, node_id), "node", node_id, tree.get(("pipeline", place)), about)
+        key, parent = ("node", place, node_id), _pipeline(tree, place)
+        span = Span(key, "node", node_id, parent, about, ctx.worker)
         tree.start(span)
         return span
 
@@ -186,6 +195,7 @@ class TelemetryCallback(PipelineCallback):
                     {"attempt": each.number, "delay": each.delay, "error": _text(each.error)}
                     for each in span.retries
                 ],
+                "worker": str(span.worker),
             }
         )
 
@@ -194,15 +204,26 @@ def _text(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}".removesuffix(": ")[:500]
 
 
-def _place(ctx: CallbackContext) -> _Place:
+def _place(ctx: CallbackContext, whole: bool = False) -> _Place:
+    """Where the run is; `whole` says that a pipeline begins or ends, be it of all rows."""
     path = ctx.hierarchy_path
-    return tuple(zip(path, ctx.get("_map_item_path") or [None] * len(path), strict=False))
+    items = ctx.get("_map_item_path") or [None] * len(path)
+    if ctx.get("_in_dataframe") and not (whole and tuple(path) in ctx.get("_dataframe_pipelines")):
+        items = [ctx.worker, *items[1:]]
+    return tuple(zip(path, items, strict=False))
+
+
+def _pipeline(tree: SpanTree, place: _Place) -> Span | None:
+    """The pipeline entered last; all rows of a DataFrame are in one."""
+    found = tree.get(("pipeline", place))
+    return found or tree.get(("pipeline", tuple((name, None) for name, _ in place)))
 
 
 def _innermost(tree: SpanTree, place: _Place) -> Span | None:
     """What a map or pipeline that starts at a place is in: an item or map, a node, the pipeline."""
-    around = tree.get(("map", place)) or tree.get(("pipeline", place))
-    last = next(reversed(around.inside), None) if around is not None else None
+    around = tree.get(("map", place)) or _pipeline(tree, place)
+    here = (span for span in reversed(around.inside if around else {}) if place in span.key)
+    last = next(here, None)
     return last if last is not None and last.kind in ("item", "node") else around
 
 

@@ -127,6 +127,7 @@ def _hover(span: _SpanData, origin: float) -> list[str]:
         lines.append(f"in {span['parent']}")
     if span["item"] is not None:
         lines.append(f"item {span['item']}")
+    lines.append(f"on {span['worker']}")
     lines += [f"attempt {each['attempt']}: {each['error']}" for each in span["retries"]]
     if span["error"] is not None:
         lines.append(span["error"])

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
+#include <string>
 #include <tuple>
+#include <vector>
 
 #include "daft/fake_daft.hpp"
 #include "hypernodes/error.hpp"
@@ -113,6 +116,41 @@ TEST_F(ColumnPlanTest, ForeignNodesOnBothSidesOfACppNodeAreTwoSteps) {
                     foreign("r", "d", {"a"}), foreign("s", "e", {"c", "d"})}));
   // r needs only p, so it goes with it.
   EXPECT_EQ(text_of(plan), "1:[p+r] 2:twice 3:[q+s]");
+}
+
+class Ended final : public Callback {
+ public:
+  void on_event(const Event& event) override {
+    if (event.kind == EventKind::kNodeEnd) nodes.push_back(event.node->name());
+    scopes.insert(event.scope);
+  }
+  std::vector<std::string> nodes;
+  std::set<const Scope*> scopes;
+};
+
+TEST_F(ColumnPlanTest, StepsTellTheirNodesRowByRow) {
+  const auto graph =
+      Graph::build({foreign("p", "a", {"x"}), foreign("q", "b", {"a"}), node<twice>("c", {"x"})});
+  const auto ended = std::make_shared<Ended>();
+  const auto context = std::make_shared<RunContext>(nullptr, Callbacks{ended});
+  int entered = 0;
+  const StepEvents events{std::make_shared<const Frame>(step_frame(*graph, graph->all(), *context)),
+                          [&entered] {
+                            ++entered;
+                            return std::shared_ptr<void>();
+                          }};
+  PlanOptions options;
+  options.columns.push_back({graph->slot("x"), Kind::kInt64});
+  const auto plan = compile(graph, graph->all(), context, options, events);
+  daft_.load_extension();
+  const std::vector<Column> x{Column::of(Kind::kInt64, {Value(1), Value(2)})};
+  for (const auto& step : plan.steps) {
+    std::vector<Column> outputs;
+    EXPECT_FALSE(step.step->run(x, 2, 0, &outputs));
+  }
+  EXPECT_EQ(entered, 2);
+  EXPECT_EQ(ended->nodes, (std::vector<std::string>{"p", "q", "p", "q", "twice", "twice"}));
+  EXPECT_EQ(ended->scopes, (std::set<const Scope*>{&events.frame->scope}));
 }
 
 TEST_F(ColumnPlanTest, OnlyWhatOthersReadLeavesAStep) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/nested.hpp"
@@ -15,6 +16,13 @@ namespace hypernodes::daft {
 namespace {
 
 using Names = std::vector<std::string>;
+using Places = std::vector<std::pair<int, int>>;
+
+Places places_of(const std::vector<Place>& places) {
+  Places pairs;
+  for (const Place& place : places) pairs.emplace_back(place.pipeline, place.step);
+  return pairs;
+}
 
 std::int64_t twice(std::int64_t x) { return x * 2; }
 std::int64_t add(std::int64_t a, std::int64_t b) { return a + b; }
@@ -67,6 +75,8 @@ TEST(InlinedTest, PutsNodesInTheirPlaceUnderPaths) {
   const Inlined parts = inlined(graph, graph->all(), own);
   EXPECT_EQ(steps_of(parts), (Names{"twice(page)=n.y", "add(n.y, n.k)=size", "add(size, y)=sum"}));
   EXPECT_EQ(parts.own, (std::vector<int>{-1, 0, -1}));
+  EXPECT_EQ(places_of(parts.opened), (Places{{-1, 0}}));
+  EXPECT_EQ(places_of(parts.places), (Places{{0, 0}, {0, 1}, {-1, 1}}));
   EXPECT_EQ(parts.selection.output_names, (Names{"size", "sum"}));
   EXPECT_EQ(parts.graph->name(), "outer");
   ASSERT_EQ(parts.bound.size(), 1U);
@@ -104,6 +114,8 @@ TEST(InlinedTest, GivesTwoPipelinesOfOneNameTwoPaths) {
   const Inlined parts = inlined(graph, graph->all(), own);
   EXPECT_EQ(steps_of(parts),
             (Names{"twice(x)=m.n.y", "add(m.n.y, k)=a", "twice(x)=m.n.y#2", "add(m.n.y#2, k)=b"}));
+  EXPECT_EQ(places_of(parts.opened), (Places{{-1, 0}, {0, 0}, {0, 1}}));
+  EXPECT_EQ(places_of(parts.places), (Places{{1, 0}, {1, 1}, {2, 0}, {2, 1}}));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "hypernodes/pipeline.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -539,6 +541,32 @@ TEST(EventTest, ErrorLeavesEveryEnclosingNode) {
   EXPECT_EQ(recorder->lines,
             (std::vector<std::string>{"start", "node inner", "nested inner", "start",
                                       "node fail_at_six", "error fail_at_six", "error inner"}));
+}
+
+class Places final : public Callback {
+ public:
+  void on_event(const Event& event) override {
+    if (event.node != nullptr) workers.push_back(*event.worker);
+  }
+  std::vector<Worker> workers;
+};
+
+TEST(EventTest, NamesTheThreadThatRanTheNode) {
+  const auto places = std::make_shared<Places>();
+  const Pipeline pipeline = Pipeline{node<twice>("doubled", {"x"})}.with_callbacks({places});
+  const Worker here = Worker::here();
+  Worker there;
+  pipeline.run({{"x", 1}});
+  std::thread([&] {
+    there = Worker::here();
+    pipeline.run({{"x", 1}});
+  }).join();
+  EXPECT_EQ(places->workers, (std::vector<Worker>{here, here, there, there}));
+  EXPECT_EQ(here.host, there.host);
+  EXPECT_EQ(here.pid, there.pid);
+  EXPECT_NE(here.thread, there.thread);
+  EXPECT_EQ(here.to_string(),
+            here.host + "/" + std::to_string(::getpid()) + "/" + std::to_string(here.thread));
 }
 
 TEST(OverridesTest, TakeThePlaceOfANodesResult) {

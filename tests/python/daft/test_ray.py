@@ -49,6 +49,8 @@ def run(node_library: Callable[[str], Path], tmp_path: Path) -> Callable[[str], 
     [
         "answers",
         "events",
+        "workers",
+        "frame_events",
         "live",
         "failure",
         "cache",

@@ -267,7 +267,7 @@ def test_the_pipeline_s_cache_and_that_of_any_engine(tmp_path: Path, cpp: Any) -
     assert calls.count(1) == 1
 
 
-def test_frames_tell_callbacks_nothing_but_a_map_does() -> None:
+def test_a_map_to_daft_that_callbacks_hear_of_is_done_at_once() -> None:
     class Count(PipelineCallback):
         nodes = 0
 
@@ -277,9 +277,9 @@ def test_frames_tell_callbacks_nothing_but_a_map_does() -> None:
     count = Count()
     frame = daft.from_pydict({"x": [1, 2, 3]})
     pipeline = Pipeline([double], engine=DaftEngine(), callbacks=[count])
-    assert pipeline.with_columns(frame).to_pydict()["doubled"] == [2, 4, 6]
-    assert count.nodes == 0
-    assert pipeline.map(frame, outputs="daft").to_pydict() == {"doubled": [2, 4, 6]}
+    made = pipeline.map(frame, outputs="daft")
+    assert count.nodes == 3
+    assert made.to_pydict() == {"doubled": [2, 4, 6]}
     assert count.nodes == 3
 
 

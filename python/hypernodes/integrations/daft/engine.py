@@ -17,9 +17,11 @@ from hypernodes.integrations.daft import (
     node_options,
     plan,
     processes,
+    queries,
 )
 from hypernodes.integrations.daft import runner as _runner
 from hypernodes.integrations.daft.options import Options, read
+from hypernodes.integrations.daft.ray_events import Mail
 from hypernodes.integrations.daft.steps import Declared, Origin
 
 if TYPE_CHECKING:
@@ -129,7 +131,7 @@ class DaftEngine(NativeEngine):
         eager = asked.outputs != "daft" or asked.callbacks or given_outputs
         if eager or self._rows(pipeline)[1] is not None:
             return super()._map_table(pipeline, asked)
-        return self._frame(pipeline, *asked[:6])
+        return self._frame(pipeline, *asked[:7])
 
     def _executor(self, pipeline: Pipeline) -> _core.BatchExecutor:
         options, spread = self._rows(pipeline)
@@ -156,11 +158,13 @@ class DaftEngine(NativeEngine):
         constants: dict[str, Any],
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
+        watched: queries.Watched | None,
     ) -> frame.Pack | None:
         """What packs the origin of a DataFrame's plan, if its steps run in other processes."""
         if self._choose_runner() != "ray":
             return None
-        return functools.partial(Origin.pack, pipeline, constants, output_name, cache)
+        sender = None if watched is None or watched.mail is None else watched.mail.sender
+        return functools.partial(Origin.pack, pipeline, constants, output_name, cache, sender)
 
     def dataframe(
         self,
@@ -173,7 +177,8 @@ class DaftEngine(NativeEngine):
         """Returns a lazy Daft DataFrame with the outputs as columns, one row for each item.
 
         A C++ node is a native function in its plan; Python nodes that touch are one batch UDF,
-        whose columns are typed by the hints. Nothing runs before Daft is told to.
+        whose columns are typed by the hints. Nothing runs before Daft is told to; then callbacks
+        hear of each query as of a run, with the events of nodes.
 
         A typed column holds nothing else: collecting raises TypeError, naming node and row, where
         a node returns what breaks its return hint. `run` and `map` take any value. Without outputs
@@ -192,10 +197,11 @@ class DaftEngine(NativeEngine):
             PlanError: As for map.
             TypeError: If an input does not fit the C++ node that reads it.
         """
-        cache, _ = self._settings(pipeline)
+        cache, callbacks = self._settings(pipeline)
         graph = pipeline._native(output_name, cached=cache is not None)
         given = pipeline._merged(inputs)
-        return self._frame(pipeline, graph, given, map_over, map_mode, output_name, cache)
+        parts = (map_over, map_mode, output_name, cache, callbacks)
+        return self._frame(pipeline, graph, given, *parts)
 
     def _frame(
         self,
@@ -206,14 +212,33 @@ class DaftEngine(NativeEngine):
         map_mode: str,
         output_name: str | Sequence[str] | None,
         cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
     ) -> daft.DataFrame:
         daft = extension.load()
         declared = Declared.by(pipeline)
         source = _source(declared, graph, given, map_over, map_mode, output_name)
         over = [map_over] if isinstance(map_over, str) else map_over or ()
         constants = {name: value for name, value in given.items() if name not in over}
-        pack = self._pack(pipeline, constants, output_name, cache)
-        return frame.build(daft, graph, source, cache, declared, self._plans, pack)
+        watched = self._watched(pipeline, source, cache, callbacks, constants)
+        pack = self._pack(pipeline, constants, output_name, cache, watched)
+        return frame.build(daft, graph, source, cache, declared, self._plans, pack, watched)
+
+    def _watched(
+        self,
+        pipeline: Pipeline,
+        source: _core.DaftSource,
+        cache: Cache | None,
+        callbacks: Sequence[PipelineCallback] | None,
+        constants: dict[str, Any],
+    ) -> queries.Watched | None:
+        """What tells the events of a DataFrame, if somebody hears of them."""
+        if not callbacks and not pipeline._callbacks_inside:
+            return None
+        events = _core.DaftEvents(source, cache, callbacks, constants)
+        if not events.listened:
+            return None
+        mail = Mail(events, constants) if self._choose_runner() == "ray" else None
+        return queries.Watched(events, mail)
 
     def plan(
         self,
@@ -267,22 +292,31 @@ class DaftEngine(NativeEngine):
         output_name: str | Sequence[str] | None,
     ) -> daft.DataFrame:
         """A Daft DataFrame with the outputs of a pipeline as further columns."""
-        cache, _ = pipeline._own_settings()
+        cache, callbacks = pipeline._own_settings()
+        self._check_callbacks(callbacks or ())
+        pipeline._check_inner_callbacks(self)
         graph = pipeline._native(output_name, cached=cache is not None)
         names = _tables.needed_columns(pipeline, table, output_name, None, inputs)
         schema = table.content.schema()
+        columns = {name: _tables.daft_type(schema[name].dtype) for name in names}
         constants = {**pipeline.bound_inputs, **inputs}
+        declared = Declared.by(pipeline)
+        source = _core.daft_source_on(
+            graph, columns, constants, output_name, declared.promised, declared.numbers
+        )
+        watched = self._watched(pipeline, source, cache, callbacks, constants)
+        pack = self._pack(pipeline, constants, output_name, cache, watched)
         return frame.extend(
             extension.load(),
             table.content,
             graph,
-            {name: _tables.daft_type(schema[name].dtype) for name in names},
-            constants,
-            output_name,
+            source,
+            columns,
             cache,
-            Declared.by(pipeline),
+            declared,
             self._plans,
-            self._pack(pipeline, constants, output_name, cache),
+            pack,
+            watched,
         )
 
     def generate_code(

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hypernodes import _column_values, _core, _travel
 from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
-from hypernodes.integrations.daft import extension, runner, worker
+from hypernodes.integrations.daft import extension, queries, runner, worker
 from hypernodes.integrations.daft.node_options import NodeOptions
 from hypernodes.integrations.daft.options import Options
 from hypernodes.integrations.daft.steps import Declared, Origin, OutputType, Step, TravellingStep
@@ -54,6 +54,7 @@ class Plans:
         declared: Declared,
         kept: tuple[str, ...] = (),
         origin: Callable[[], Origin] | None = None,
+        watched: queries.Watched | None = None,
     ) -> Plan:
         """The plan for this source; compiled unless an earlier one serves.
 
@@ -65,22 +66,27 @@ class Plans:
             declared: What the pipeline's nodes say.
             kept: All columns of a DataFrame that is extended.
             origin: Gives what the plan is compiled from, if its steps run elsewhere.
+            watched: Who hears of its nodes, if anybody: then the plan serves nobody else.
         """
         key = (graph, source.key, id(cache), kept, origin is not None)
         with self._lock:
             known = self._plans.get(key)
-        if known is not None and source.key:
+        if known is not None and source.key and watched is None:
             return known[1]
+        events = None if watched is None else watched.events
         with extension.defining:
-            steps = _core.daft_compile(source, cache)
+            steps = _core.daft_compile(source, cache, events)
             packed = None if origin is None else origin()
             if packed is None:
                 extension.load_functions(module)
-            held = [Step(step, declared) for step in steps]
+            held = [Step(step, declared, events) for step in steps]
             plan = Plan(module, source, held, self._options, cache, kept, packed)
             for step in steps:
                 if packed is None and step.function:
                     module.detach_function(step.function)  # its expressions keep it
+        if watched is not None:
+            watched.watch(plan.functions)
+            return plan
         with self._lock:
             if source.key:
                 # The cache is kept as well: no other can have its id then.
@@ -102,6 +108,7 @@ def build(
     declared: Declared,
     plans: Plans,
     pack: Pack | None,
+    watched: queries.Watched | None,
 ) -> daft.DataFrame:
     """Returns the DataFrame whose columns are the outputs, one row for each item.
 
@@ -113,13 +120,15 @@ def build(
         declared: What its nodes say.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
+        watched: Who hears of its nodes, if anybody.
     """
     if not source.outputs:
         # Daft counts rows by columns: without columns there are none.
         nothing: daft.DataFrame = module.from_pydict({})
         return nothing
     origin = None if pack is None else functools.partial(_packed, pack, source)
-    return plans.get(module, graph, source, cache, declared, origin=origin).frame(source)
+    plan = plans.get(module, graph, source, cache, declared, (), origin, watched)
+    return plan.frame(source)
 
 
 def _packed(pack: Pack, source: _core.DaftSource) -> Origin:
@@ -136,13 +145,13 @@ def extend(
     module: ModuleType,
     frame: daft.DataFrame,
     graph: _core.Graph,
+    source: _core.DaftSource,
     columns: dict[str, Any],
-    inputs: dict[str, Any],
-    output_name: str | Sequence[str] | None,
     cache: object,
     declared: Declared,
     plans: Plans,
     pack: Pack | None,
+    watched: queries.Watched | None,
 ) -> daft.DataFrame:
     """Returns `frame` with the outputs as further columns.
 
@@ -150,27 +159,24 @@ def extend(
         module: Daft.
         frame: The DataFrame, which may be as lazy as it likes.
         graph: The pipeline's.
-        columns: The Arrow types of the columns that are inputs; None for Python objects.
-        inputs: Inputs that are the same for every row.
-        output_name: The outputs wanted; None for all.
+        source: The columns of it that are inputs.
+        columns: Their Arrow types; None for Python objects.
         cache: The cache, or None.
         declared: What its nodes say.
         plans: What has been compiled before.
         pack: What packs the plan's origin, if Daft runs on Ray.
+        watched: Who hears of its nodes, if anybody.
 
     Raises:
         PlanError: If the frame has no columns.
     """
-    source = _core.daft_source_on(
-        graph, columns, inputs, output_name, declared.promised, declared.numbers
-    )
     if not source.outputs:
         return frame
     kept = tuple(frame.column_names)
     if not kept:
         raise PlanError("The DataFrame has no columns, and so no rows", fix="give it a column")
     origin = None if pack is None else functools.partial(pack, columns)
-    return plans.get(module, graph, source, cache, declared, kept, origin).on(frame)
+    return plans.get(module, graph, source, cache, declared, kept, origin, watched).on(frame)
 
 
 class Plan:
@@ -189,6 +195,7 @@ class Plan:
         """Makes the expressions of steps, by level; arguments are as for `Plans.get`."""
         self._daft = module
         self.steps = steps
+        self.functions: list[str] = []
         self._options = options
         self._cache = cache
         self._origin = origin
@@ -286,6 +293,8 @@ class Plan:
             call = self._daft.get_function(step.function, *arguments)
         else:
             call = self._foreign(index, arguments)
+        # Its text begins with the name that Daft has for the function, which no other has.
+        self.functions.append(str(call).partition("(")[0] + "(")
         return call.alias(self._column_name(index))
 
     def _foreign(self, index: int, arguments: list[Any]) -> Any:  # noqa: ANN401
@@ -301,7 +310,9 @@ class Plan:
                 )
             ]
             rows = columns[0] if counted is None else counted
-            made = worker.expression(self._daft, *own, step, self._cache, [rows, *columns])
+            listened = self.steps[index].events is not None
+            columns = [rows, *columns]
+            made = worker.expression(self._daft, *own, step, self._cache, columns, listened)
             return self._daft.func.batch(return_dtype=dtype)(_arrived)(held, made)
         options = NodeOptions() if own is None else own[1]
         udf = self._daft.func.batch(
@@ -354,7 +365,8 @@ class Plan:
 
     def _travelling(self, index: int) -> Step | TravellingStep:
         """A step as an argument of functions that Daft calls where it runs them."""
-        return self.steps[index] if self._origin is None else TravellingStep(self._origin, index)
+        held = self.steps[index]
+        return held if self._origin is None else TravellingStep(self._origin, index, held.events)
 
 
 def arrow_type(kind: _core.ArrowType | ColumnType) -> Any:  # noqa: ANN401
@@ -384,7 +396,7 @@ def _named(name: str) -> Any:  # noqa: ANN401
 
     def run_step(held: Step | TravellingStep, rows: Any, *columns: Any) -> Any:  # noqa: ANN401
         step = held.here
-        with step.turn:
+        with step.turn, step.sending():
             return _run_step(step, rows, *columns)
 
     run_step.__module__, run_step.__qualname__ = "hypernodes", name
@@ -404,6 +416,9 @@ def _arrived(held: Step | TravellingStep, column: Any) -> Any:  # noqa: ANN401
     """A batch UDF: what a step made in another process."""
     step = held.here
     made = [_travel.loads(row) for row in column.to_pylist()]
+    if step.events is not None:
+        with step.sending():
+            made = [worker.heard(step, row) for row in made]
     results: list[Any] = [made]
     if len(step.kinds) > 1:
         results = [[row[place] for row in made] for place in range(len(step.kinds))]

@@ -39,12 +39,12 @@ def _mailbox() -> Any:  # noqa: ANN401 (a class, which travels by value)
 class RayFeed:
     """An actor on this machine, which takes no processor."""
 
-    def __init__(self) -> None:
-        """Has Ray start it; that it takes a while keeps nobody waiting."""
+    def __init__(self, name: str | None = None) -> None:
+        """Has Ray start it, under this name; that it takes a while keeps nobody waiting."""
         ray = runner.cluster()
         here = ray.get_runtime_context().get_node_id()
         affinity = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=False)
-        self.sender = RaySender(f"hypernodes-{secrets.token_hex(8)}")
+        self.sender = RaySender(name or f"hypernodes-{secrets.token_hex(8)}")
         self._actor = (
             ray.remote(num_cpus=0, scheduling_strategy=affinity)(_mailbox())
             .options(name=self.sender.name, namespace=_NAMESPACE, max_concurrency=1000)

@@ -13,16 +13,19 @@ import functools
 import secrets
 import threading
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hypernodes import _core, _outputs, _places, _travel
 from hypernodes.exceptions import PlanError
 from hypernodes.hints import ColumnType
 from hypernodes.integrations.daft import node_options
+from hypernodes.integrations.daft.ray_events import Reports
 
 if TYPE_CHECKING:
+    from hypernodes.integrations.daft.ray_feed import RaySender
     from hypernodes.pipeline import Pipeline
 
 __all__ = ["Declared", "Origin", "OutputType", "Promised", "Step", "TravellingStep", "label"]
@@ -64,10 +67,20 @@ class Step:
         own: The node that it is, if that has options of its own.
         kinds: The types of its outputs.
         turn: What a call of it holds.
+        events: Who hears of what its node does in other processes, if anybody.
+        sending: Held around each call of it, to send its events.
     """
 
-    def __init__(self, native: _core.DaftStep, declared: Declared) -> None:
+    def __init__(
+        self,
+        native: _core.DaftStep,
+        declared: Declared,
+        events: _core.DaftEvents | None = None,
+        sending: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
         """Keeps it."""
+        self.events = events
+        self.sending = sending
         self.native = native
         self.own = None if native.own < 0 else declared.own[native.own]
         self.kinds = _kinds_of(native, declared.promised)
@@ -123,6 +136,7 @@ class Origin:
         inputs: dict[str, Any],
         output_name: str | Sequence[str] | None,
         cache: object,
+        sender: RaySender | None,
         columns: dict[str, Any],
     ) -> Origin:
         """Packs it.
@@ -132,22 +146,34 @@ class Origin:
             inputs: Inputs that are the same for every row.
             output_name: The outputs wanted; None for all.
             cache: The cache; rows run uncached on machines that do not have its directory.
+            sender: What sends the events, if somebody hears of them.
             columns: The Arrow types of the columns that are inputs; None for Python objects.
 
         Raises:
             TypeError: Naming the node, input or cache that cannot travel.
         """
-        parts = (pipeline, columns, inputs, output_name, cache, _places.place(cache))
+        parts = (pipeline, columns, inputs, output_name, cache, _places.place(cache), sender)
         data = _travel.dumps_job(parts, pipeline, {**inputs, "cache": cache})
         return cls(secrets.token_hex(16), data)
 
 
 @dataclass(frozen=True)
 class TravellingStep:
-    """A step of the plan that `origin` gives."""
+    """A step of the plan that `origin` gives.
+
+    Attributes:
+        origin: What the plan was compiled from.
+        index: Which of its steps it is.
+        held: What lives here as long as the DataFrame; it does not travel.
+    """
 
     origin: Origin
     index: int
+    held: object = field(default=None, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without what stays here."""
+        return TravellingStep, (self.origin, self.index)
 
     @property
     def here(self) -> Step:
@@ -158,7 +184,7 @@ class TravellingStep:
 @functools.lru_cache(maxsize=4)
 def _compiled(origin: Origin) -> list[Step]:
     try:
-        pipeline, columns, inputs, output_name, cache, place = _travel.loads(origin.data)
+        pipeline, columns, inputs, output_name, cache, place, sender = _travel.loads(origin.data)
     except Exception as error:
         raise _travel.unopened("A worker process", error) from error
     if _places.place(cache) != place:
@@ -168,4 +194,9 @@ def _compiled(origin: Origin) -> list[Step]:
     source = _core.daft_source_on(
         graph, columns, inputs, output_name, declared.promised, declared.numbers
     )
-    return [Step(step, declared) for step in _core.daft_compile(source, cache)]
+    if sender is None:
+        return [Step(step, declared) for step in _core.daft_compile(source, cache)]
+    reports = Reports(sender, inputs)
+    events = _core.DaftEvents(source, cache, reports.recorder, inputs)
+    steps = _core.daft_compile(source, cache, events)
+    return [Step(step, declared, events, reports.sending) for step in steps]

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from hypernodes import _core, _travel
+from hypernodes._part_events import Inbox, Outbox, Parcel
 from hypernodes.engines import SeqEngine
 from hypernodes.node import HyperNode, output_names
 from hypernodes.pipeline import Pipeline
@@ -18,8 +19,9 @@ from hypernodes.pipeline_node import PipelineNode
 
 if TYPE_CHECKING:
     from hypernodes.integrations.daft.node_options import NodeOptions
+    from hypernodes.integrations.daft.steps import Step
 
-__all__ = ["expression", "opened"]
+__all__ = ["expression", "heard", "opened"]
 
 
 # Begins the name of a column of the very objects that another column holds as their type.
@@ -38,6 +40,22 @@ class _Task:
     constants: dict[str, Any]
     outputs: list[str]
     cache: Any
+    listened: bool
+
+
+@dataclass(frozen=True)
+class _Told:
+    """The row that comes first of those of a call, if somebody hears of events.
+
+    Attributes:
+        result: The row's.
+        parcel: The events of the call.
+        failure: The place of its exception among theirs, if it failed.
+    """
+
+    result: Any
+    parcel: Parcel
+    failure: int | None
 
 
 def expression(
@@ -47,10 +65,12 @@ def expression(
     step: _core.DaftStep,
     cache: Any,  # noqa: ANN401
     columns: Sequence[Any],
+    listened: bool,
 ) -> Any:  # noqa: ANN401 (an expression of Daft's)
     """A call of a Daft class with one object in each process, which opens the node once.
 
-    It makes a column of pickled results: one value for each row, or a tuple of several.
+    It makes a column of pickled results: one value for each row, or a tuple of several. If somebody
+    hears of events, `heard` takes each.
 
     Args:
         daft: Daft.
@@ -59,6 +79,7 @@ def expression(
         step: It as a step.
         cache: The cache, or None.
         columns: What tells the rows, then the step's arguments; Python objects pickled.
+        listened: Whether somebody hears of events.
 
     Raises:
         TypeError: Naming what cannot travel.
@@ -72,7 +93,7 @@ def expression(
     outputs = [made[name.removeprefix(_RAW)] for name in step.outputs]
     pipeline = Pipeline([_restricted(node, list(made.values()))])
     pickled = [kind is None for kind in step.argument_types]
-    task = _Task(pipeline, arguments, pickled, constants, outputs, cache)
+    task = _Task(pipeline, arguments, pickled, constants, outputs, cache, listened)
     data = _travel.dumps_job(task, pipeline, {**constants, "cache": cache})
 
     # A class of this function travels by value and imports us there, where our module may not be
@@ -132,6 +153,8 @@ def _run(task: _Task, counted: Any, *given_columns: Any) -> list[bytes]:  # noqa
         given |= dict.fromkeys(names, items)
     rows = len(counted)
     outputs = list(dict.fromkeys(task.outputs))
+    if task.listened:
+        return _run_listened(task, given, rows, outputs)
     if given:
         made = SeqEngine(task.cache).map(
             task.pipeline,
@@ -144,6 +167,40 @@ def _run(task: _Task, counted: Any, *given_columns: Any) -> list[bytes]:  # noqa
         engine = SeqEngine(task.cache)
         each = [engine.run(task.pipeline, task.constants, outputs) for _ in range(rows)]
         made = {name: [row[name] for row in each] for name in outputs}
+    return list(map(_travel.dumps, _results(task, made)))
+
+
+def _results(task: _Task, made: Mapping[str, Sequence[Any]]) -> list[Any]:
     columns = [made[name] for name in task.outputs]
-    results = columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-    return list(map(_travel.dumps, results))
+    return list(columns[0] if len(columns) == 1 else zip(*columns, strict=True))
+
+
+def _run_listened(task: _Task, given: dict[str, Any], rows: int, outputs: list[str]) -> list[bytes]:
+    """As `_run`, with the events; a failure is a result."""
+    outbox = Outbox(0, task.constants, listened=True)
+    graph = task.pipeline._native(outputs, cached=task.cache is not None)
+    parts = (0, rows, outputs, task.cache, outbox.recorder, False)
+    made, _, failure, _ = _core.run_part(graph, task.constants, given, *parts)
+    results = [None] * rows
+    if made is not None:
+        results = _results(task, dict(zip(outputs, made, strict=True)))
+    place = None if failure is None else outbox.place(failure[0])
+    told = _Told(results[0], outbox.close(), place) if rows else None
+    return list(map(_travel.dumps, [told, *results[1:]][:rows]))
+
+
+def heard(step: Step, row: Any) -> Any:  # noqa: ANN401
+    """The result of a row; tells the events that came with it.
+
+    Raises:
+        BaseException: What the node raised there, or a callback here.
+    """
+    if not isinstance(row, _Told) or step.events is None:
+        return row
+    _, column = step.native.nodes[0].outputs[0]
+    inbox = Inbox(step.native.constants, functools.partial(step.events.tell_alone, column))
+    inbox.expect(0)
+    errors = inbox.finish(0, row.parcel)
+    if row.failure is not None:
+        raise errors[row.failure]
+    return row.result

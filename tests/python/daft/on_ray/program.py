@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -145,6 +146,82 @@ def events() -> None:
         heard.append((listener.counts, totals))
     assert heard[1] == heard[0], heard
     assert heard[2] == heard[0], heard
+
+
+def workers() -> None:
+    """Events name the machine's process in which the node ran."""
+
+    class Workers(PipelineCallback):
+        def __init__(self) -> None:
+            self.told: list[tuple[int, int]] = []
+
+        def on_node_end(self, node_id, outputs, duration, ctx):
+            assert ctx.worker.host == socket.gethostname()
+            self.told.append((ctx.worker.pid, int(outputs["place"].split()[1])))
+
+    for engine in ENGINES:
+        listener = Workers()
+        Pipeline([place], engine, callbacks=[listener]).map({"x": range(60)}, "x")
+        assert len(listener.told) == 60
+        assert all(told == said for told, said in listener.told), listener.told
+        assert len(set(listener.told)) > 1
+        assert os.getpid() not in {told for told, _ in listener.told}
+
+
+def frame_events() -> None:
+    """Callbacks hear of DataFrames: each query is a run, live and from the workers' processes."""
+    signal = HERE / "signal"
+
+    class Heard(Events):
+        def __init__(self) -> None:
+            super().__init__()
+            self.around: list[str] = []
+            self.pids: set[int] = set()
+
+        def on_pipeline_start(self, pipeline_id, inputs, ctx):
+            self.around.append("start")
+
+        def on_pipeline_end(self, pipeline_id, outputs, duration, ctx):
+            self.around.append(f"end after {sum(self.counts.values())}")
+
+        def on_node_start(self, node_id, inputs, ctx):
+            super().on_node_start(node_id, inputs, ctx)
+            self.pids.add(ctx.worker.pid)
+            signal.touch()
+
+    heard = Heard()
+    apart = node("later", daft={"use_process": True, "max_concurrency": 1})(lambda x: x + 1)
+    nodes = [ray_nodes.double, ray_nodes.wait_for, apart]
+    pipeline = Pipeline(nodes, callbacks=[heard]).bind(path=str(signal))
+    frame = DaftEngine().dataframe(pipeline, {"x": range(30)}, map_over="x")
+    for told in (1, 2):
+        signal.unlink(missing_ok=True)
+        made = sorted(frame.iter_rows(), key=lambda row: row["doubled"])
+        assert made[3] == {"doubled": 6, "seen": True, "later": 4}
+        assert heard.around == [
+            line for n in range(told) for line in ("start", f"end after {180 * (n + 1)}")
+        ]
+    assert set(heard.counts.values()) == {60}, heard.counts
+    assert len(heard.counts) == 6
+    assert os.getpid() not in heard.pids
+    heard.around.clear()
+    inside = Heard()
+    opened = Pipeline([ray_nodes.double, apart], name="inner", callbacks=[inside]).as_node()
+    whole = Pipeline(
+        [opened, node("last")(lambda doubled, later: doubled - later)], callbacks=[heard]
+    )
+    heard.counts.clear()
+    assert whole.with_columns(daft.from_pydict({"x": [1, 2]})).to_pydict()["last"] == [0, 1]
+    assert [line.split()[0] for line in heard.around] == ["start", "end"]
+    assert [line.split()[0] for line in inside.around] == ["start", "end"]
+    assert set(heard.counts.values()) == set(inside.counts.values()) == {2}
+    assert (len(heard.counts), len(inside.counts)) == (2, 4), (heard.counts, inside.counts)
+    heard.around.clear()
+    failing = Pipeline([ray_nodes.double, ray_nodes.check], callbacks=[heard])
+    with pytest.raises(Exception, match="14"):
+        failing.with_columns(daft.from_pydict({"x": [7]})).collect()
+    assert heard.around == ["start"]
+    assert heard.counts["error", "check"] == 1, heard.counts
 
 
 def live() -> None:
