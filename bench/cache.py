@@ -112,11 +112,13 @@ def fill(cache: Filled, step: int, budget: float) -> None:
 
 
 def fill_all(folder: Path) -> list[Filled]:
-    """Ours in rounds, that of a million ints again between any two others; a peer gets the rows
-    that it finishes in its time."""
+    """Ours of up to a million in rounds, that of a million ints again between any two others; a
+    peer gets the rows that it finishes in its time."""
     ours = our_caches(folder)
     peers = [Filled(name, MILLION, folder / name) for name in PEER_STEPS]
-    for cache in [*ours[1:] * ROUNDS, *peers]:
+    again = [cache for cache in ours[1:] if cache.rows <= MILLION]
+    once = [cache for cache in ours if cache.rows > MILLION]
+    for cache in again * ROUNDS + once + peers:
         fill(ours[0], step=ours[0].rows, budget=1e9)
         if cache.is_peer:
             fill(cache, step=PEER_STEPS[cache.name], budget=PEER_SECONDS)
