@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "cache/lmdb_store.hpp"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@
 #include <mutex>
 #include <shared_mutex>
 #include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,6 +48,9 @@ constexpr std::uint64_t kRecordShare = 2;
 constexpr std::size_t kMostTouches = std::size_t{1} << 20;
 constexpr std::size_t kTouchesAtOnce = 4096;
 constexpr std::size_t kAhead = 8;  // keys fetched into the processor's cache before they are needed
+
+/// A commit of so many bytes is written to the disk at once, while the next is prepared.
+constexpr std::uint64_t kWorthWriting = std::uint64_t{8} << 20;
 
 /// A reader-preferring shared_mutex would let a stream of readers keep the map from growing.
 class FairSharedMutex {
@@ -531,9 +536,22 @@ bool LmdbStore::put_chunk(const Chunk& chunk, Durability durability, const LmdbB
       });
   if (!stored) return false;
   counters().stores.fetch_add(stores, std::memory_order_relaxed);
+  if (durability == Durability::kFlush && chunk.bytes >= kWorthWriting) start_writing();
   if (over) evict(bounds, durability);
   if (littered) compact_journal(durability);
   return true;
+}
+
+/// Has the system begin to write what was committed, so that flush() has less to wait for.
+void LmdbStore::start_writing() {
+  Opened& mine = opened();
+  const std::shared_lock lock{mine.mutex};
+  int fd = -1;
+  if (mine.environment == nullptr || mdb_env_get_fd(mine.environment->get(), &fd) != MDB_SUCCESS) {
+    return;
+  }
+  // What fails here fails again in flush(), which tells.
+  std::ignore = ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 }
 
 void LmdbStore::flush() {

@@ -113,6 +113,7 @@ class LmdbStore {
 
   struct Chunk;
   bool put_chunk(const Chunk& chunk, Durability durability, const LmdbBounds& bounds);
+  void start_writing();
   void write_touches();
 
   void evict(const LmdbBounds& bounds, Durability durability);
