@@ -12,7 +12,7 @@ namespace bench {
 std::int64_t twice(std::int64_t x) { return x * 2; }
 std::int64_t add_ten(std::int64_t doubled) { return doubled + 10; }
 
-/// Some 70 ns of arithmetic: what the two above do is over before memory has kept up.
+/// Some 40 ns of arithmetic: what the two above do is over before memory has kept up.
 std::int64_t mix(std::int64_t x) {
   auto bits = static_cast<std::uint64_t>(x);
   for (int round = 0; round < 50; ++round) {

@@ -90,7 +90,7 @@ def on_cores(samples: dict[str, list[float]]) -> list[Row]:
     cores = len(os.sched_getaffinity(0))
     return [
         Row(
-            f"C++ node of 70 ns, {name}",
+            f"C++ node of 40 ns, {name}",
             rate[name],
             "rows/s",
             rate[name] / rate["one core"],
