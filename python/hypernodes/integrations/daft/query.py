@@ -67,9 +67,10 @@ def collect(
 def _collect(number: int, rows: int, foreign: bool, looks_up: bool, label: str) -> None:
     # Other sizes are left to the garbage collector together with their tickets.
     source = _source_of_one(number) if rows == 1 else _source(number, rows)
-    part = rows // _part_count(rows)
-    many = looks_up and foreign and part > _BATCH_ROWS
-    size = min(part, _LOOK_UP_ROWS) if many else None
+    size = None
+    if looks_up and foreign and rows > _BATCH_ROWS:
+        part = rows // _part_count(rows)
+        size = min(part, _LOOK_UP_ROWS) if part > _BATCH_ROWS else None
     source.select(_expression(foreign, size, label)).collect()
 
 
