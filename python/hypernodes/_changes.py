@@ -8,12 +8,18 @@ not look at them one by one.
 
 from __future__ import annotations
 
+import itertools
+
 __all__ = ["current", "note"]
 
+_numbers = itertools.count(1)
 current = 0
 
 
 def note() -> None:
-    """Says that something changed that a graph may have been built from."""
+    """Says that something changed that a graph may have been built from.
+
+    Threads: any number at once. The counter may step back then, but never to where it was before.
+    """
     global current
-    current += 1
+    current = next(_numbers)

@@ -127,7 +127,7 @@ def output_end(node: HyperNode, name: str) -> End | None:
         return _output_of_inner(node, name)
     position = output_names(node.output_name).index(name)
     if isinstance(node, CppNode):
-        return _native_end(node, node._definition().output_types[position], _made_hint)
+        return _native_end(node, node._definition().native.output_types[position], _made_hint)
     if "return" not in node._hints:
         return None
     hint = output_hints(node._hints["return"], node.output_name)[position]
@@ -151,7 +151,7 @@ def input_ends(node: HyperNode, name: str) -> Iterator[End]:
     if isinstance(node, PipelineNode):
         yield from _inputs_of_inner(node, name)
     elif isinstance(node, CppNode):
-        definition = node._definition()
+        definition = node._definition().native
         position = definition.input_names.index(name)
         yield _native_end(node, definition.input_types[position], _taken_hint)
     elif name in node._hints:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, _tables
+from ._fingerprint.dependencies import Reading
 from ._settings import Settings
 from .engines import NativeEngine
 from .node import HyperNode, Node
@@ -22,6 +24,36 @@ __all__ = ["Wiring"]
 _numbers = itertools.count()
 
 
+@dataclass(frozen=True, slots=True)
+class Wired:
+    """A pipeline's nodes as a native graph.
+
+    Attributes:
+        seen: `_changes.current` when they were looked at.
+        quick: The same if a run without a cache need not look at anything else; else -1.
+        name: The pipeline's.
+        natives: The nodes in the graph.
+        graph: That.
+        readers: The nodes in it, at any depth, that read something from elsewhere, and what they
+            had read.
+        caches_inside: Whether a pipeline inside has a cache of its own.
+        callbacks_inside: Whether one has callbacks.
+    """
+
+    seen: int
+    quick: int
+    name: str | None
+    natives: list[_core.Node]
+    graph: _core.Graph
+    readers: tuple[tuple[Node[..., Any], Reading], ...]
+    caches_inside: bool
+    callbacks_inside: bool
+
+
+# How often what nodes read is read before a run: other threads may keep changing it.
+_READINGS = 3
+
+
 class Wiring(Settings):
     """Nodes wired by name, with their settings.
 
@@ -30,14 +62,8 @@ class Wiring(Settings):
     """
 
     _nodes: list[HyperNode]
-    # Built from the nodes as they were at _seen of _changes; see _refresh.
-    _seen: int
-    _quick: int  # equals _seen if a run without a cache need not look at anything
-    _readers: list[Node[..., Any]]
-    _caches_inside: bool
-    _callbacks_inside: bool
-    _built_from: tuple[str | None, list[_core.Node]] | None
-    _graph: _core.Graph
+    # Replaced as a whole, so that threads that run this at once see parts of one another's never.
+    _wired: Wired
     _last_runs: _core.LastRuns
 
     def _wire(self, nodes: list[HyperNode]) -> None:
@@ -60,7 +86,7 @@ class Wiring(Settings):
         Args:
             engine: What runs this one, and those inside that have no engine of their own.
         """
-        if not self._callbacks_inside:
+        if not self._wired.callbacks_inside:
             return
         for node in self._nodes:
             if isinstance(node, PipelineNode):
@@ -96,48 +122,57 @@ class Wiring(Settings):
             overrides: Outputs that are given.
             cached: Whether the run has a cache, so that what nodes read from elsewhere counts.
         """
-        if self._seen != _changes.current:
-            self._refresh()
-        if cached or self._caches_inside:
-            for node in self._readers:
-                if not node._dependencies.hold():
-                    node._read_again()
-            if self._seen != _changes.current:
-                self._refresh()
-        graph = self._graph if output_name is None else self._graph.covering(output_name)
+        wired = self._rewired()
+        if cached or wired.caches_inside:
+            for _, reading in wired.readers:
+                if not reading.holds():
+                    wired = self._read_again(wired)
+                    break
+        graph = wired.graph if output_name is None else wired.graph.covering(output_name)
         return graph.overridden(list(overrides)) if overrides else graph
 
-    def _refresh(self) -> None:
-        """Builds the graph anew if anything that it is made of has changed."""
-        seen = _changes.current
-        built_from = (self._name, [node._definition() for node in self._nodes])
-        if self._built_from is None or not _same(self._built_from, built_from):
-            self._graph = _core.Graph(built_from[1], self._name or "", self.id, self._last_runs)
-            self._built_from = built_from
-        self._readers = [reader for node in self._nodes for reader in node._readers()]
+    def _read_again(self, wired: Wired) -> Wired:
+        """The nodes wired with what those that read something from elsewhere read now."""
+        for _ in range(_READINGS):
+            old = [each for each in wired.readers if not each[1].holds()]
+            changed = [node._read_again(reading) for node, reading in old]
+            if not any(changed):
+                break
+            _changes.note()
+            wired = self._rewired()
+        return wired
+
+    def _rewired(self) -> Wired:
+        """The nodes wired, anew if anything has changed that the graph is made of."""
+        wired, seen = self._wired, _changes.current
+        if wired.seen == seen:
+            return wired
+        definitions = [node._definition() for node in self._nodes]
+        natives = [definition.native for definition in definitions]
+        graph = wired.graph
+        if wired.seen < 0 or not _same(wired, self._name, natives):
+            graph = _core.Graph(natives, self._name or "", self.id, self._last_runs)
         inside = [node.pipeline for node in self._nodes if isinstance(node, PipelineNode)]
         settings = [pipeline._own_settings() for pipeline in inside]
-        self._caches_inside = any(cache is not None for cache, _ in settings) or any(
-            pipeline._caches_inside for pipeline in inside
+        caches = any(cache is not None for cache, _ in settings)
+        callbacks = any(callbacks for _, callbacks in settings)
+        caches = caches or any(pipeline._wired.caches_inside for pipeline in inside)
+        callbacks = callbacks or any(pipeline._wired.callbacks_inside for pipeline in inside)
+        quick = -1 if caches or callbacks else seen
+        readers = tuple(reader for definition in definitions for reader in definition.readers)
+        self._wired = wired = Wired(
+            seen, quick, self._name, natives, graph, readers, caches, callbacks
         )
-        self._callbacks_inside = any(callbacks for _, callbacks in settings) or any(
-            pipeline._callbacks_inside for pipeline in inside
-        )
-        self._seen = seen
-        self._quick = -1 if self._caches_inside or self._callbacks_inside else seen
+        return wired
 
     def _forget(self) -> None:
-        self._seen = self._quick = -1
-        self._readers = []
-        self._caches_inside = False
-        self._callbacks_inside = False
-        self._built_from = None
+        nothing: Any = None
+        self._wired = Wired(-1, -1, None, [], nothing, (), False, False)
         self._last_runs = _core.LastRuns()
 
     def __getstate__(self) -> dict[str, Any]:
         """All but the native graph, which is built again where it lands."""
-        native = {"_seen", "_quick", "_readers", "_caches_inside", "_callbacks_inside"}
-        native |= {"_built_from", "_graph", "_last_runs"}
+        native = {"_wired", "_last_runs"}
         return {key: value for key, value in self.__dict__.items() if key not in native}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -151,7 +186,7 @@ def _new_id() -> str:
     return f"pipeline_{os.getpid()}_{next(_numbers)}"
 
 
-def _same(a: tuple[str | None, list[_core.Node]], b: tuple[str | None, list[_core.Node]]) -> bool:
-    if a[0] != b[0] or len(a[1]) != len(b[1]):
+def _same(wired: Wired, name: str | None, natives: list[_core.Node]) -> bool:
+    if wired.name != name or len(wired.natives) != len(natives):
         return False
-    return all(x is y for x, y in zip(a[1], b[1], strict=True))
+    return all(x is y for x, y in zip(wired.natives, natives, strict=True))

@@ -11,7 +11,6 @@ from typing import Any
 
 from . import _pickling
 from ._batch import BatchFunction, Forms, arrow_form, required
-from ._fingerprint.dependencies import Dependencies
 from ._fingerprint.parts import Part, code_parts
 from .exceptions import TypeError as NodeTypeError
 from .fingerprint import code_hash
@@ -142,7 +141,7 @@ class DualNode(Node[..., Any]):
                 self._code_hash = _joined("dual", self._code_hash, digest)
         else:
             self._identify(self._pinned(singular, batch))
-        self._dependencies = Dependencies((singular, batch))
+        self._code = (singular, batch)
         several = not isinstance(self._output_name, str)
         count = len(output_names(self._output_name)) if several else None
         by_name = {parameter.name: parameter for parameter in parameters}

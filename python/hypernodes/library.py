@@ -10,7 +10,7 @@ from typing import Any
 
 from . import _core
 from .exceptions import HyperNodesError
-from .node import HyperNode
+from .node import Definition, HyperNode
 from .retry import Retry, checked_retry, checked_timeout
 
 __all__ = ["CppNode", "Library", "load"]
@@ -87,10 +87,10 @@ class CppNode(HyperNode):
         node.cache = self._cache
         return node
 
-    def _definition(self) -> _core.Node:
+    def _definition(self) -> Definition:
         if self._built.cached != self._cache:
             self._built = self._built.with_cached(self._cache)
-        return self._built
+        return Definition(self._built)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 (the C++ types decide)
         """Calls the function.

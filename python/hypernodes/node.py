@@ -9,11 +9,11 @@ import inspect
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypeVar, overload
 
 from . import _changes, _core, _pickling
 from ._batch import BatchFunction
-from ._fingerprint.dependencies import Dependencies
+from ._fingerprint.dependencies import UNREAD, Reading
 from ._fingerprint.digest import mix
 from ._fingerprint.parts import Part, code_parts, version_part
 from ._fingerprint.pinned import dotted_name, pinned_hash
@@ -29,6 +29,19 @@ __all__ = ["HyperNode", "Node", "node", "output_names", "parameters_of"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Definition(NamedTuple):
+    """A node as the core has it.
+
+    Attributes:
+        native: That; the same object until something about the node changes.
+        readers: The nodes in it, at any depth, whose cached results depend on what their code reads
+            from elsewhere, and the readings that `native` was built with.
+    """
+
+    native: _core.Node
+    readers: tuple[tuple[Node[..., Any], Reading], ...] = ()
 
 
 class HyperNode(ABC):
@@ -59,17 +72,13 @@ class HyperNode(ABC):
         """64 hex digits that identify its code."""
 
     @abstractmethod
-    def _definition(self) -> _core.Node:
-        """The native node; the same object until something about it changes."""
+    def _definition(self) -> Definition:
+        """It as it is now."""
 
     @property
     def _hints(self) -> dict[str, Any]:
         """The type hints that are known of inputs, by name, and as "return" of the result."""
         return {}
-
-    def _readers(self) -> Sequence[Node[..., Any]]:
-        """The nodes in it, at any depth, whose cached results depend on helpers and globals."""
-        return ()
 
     @property
     def cache(self) -> bool:
@@ -84,7 +93,7 @@ class HyperNode(ABC):
     @property
     def unfulfilled_args(self) -> tuple[str, ...]:
         """Those of `root_args` that have no default."""
-        optional = self._definition().optional_inputs
+        optional = self._definition().native.optional_inputs
         return tuple(name for name in self.root_args if name not in optional)
 
 
@@ -155,9 +164,10 @@ class Node(HyperNode, Generic[P, R]):
             self._daft_options = node_options.read(daft, self._name)
         self._retry = checked_retry(retry, self._name)
         self._timeout = checked_timeout(timeout, self._name)
-        self._dependencies = Dependencies(func)
+        self._code: object = func
         self._identify(code_hash(func) if version is None else self._pinned(func))
-        self._built: _core.Node | None = None
+        # With the reading it was built with, in one piece: other threads may build it, too.
+        self._built: tuple[_core.Node, Reading] | None = None
         self._resolved_hints: dict[str, Any] | None = None
         self._complete()
 
@@ -242,36 +252,43 @@ class Node(HyperNode, Generic[P, R]):
             self._resolved_hints = node_hints(self.func)
         return self._resolved_hints
 
-    def _definition(self) -> _core.Node:
-        if self._built is None:
-            self._built = self._build()
-        if self._built.cached != self._cache:
-            self._built = self._built.with_cached(self._cache)
-        return self._built
-
-    def _readers(self) -> Sequence[Node[..., Any]]:
+    def _definition(self) -> Definition:
+        native, reading = self._built or (self._build(UNREAD), UNREAD)
+        if native.cached != self._cache:
+            native = native.with_cached(self._cache)
+        if self._built is None or self._built[0] is not native:
+            self._built = native, reading
         reads = self._cache and self._has_identity and self._version is None
-        return (self,) if reads else ()
+        return Definition(native, ((self, reading),) if reads else ())
 
-    def _read_again(self) -> None:
-        """Digests what the function reads from elsewhere; a new digest makes a new native node."""
-        if self._dependencies.update():
-            self._built = self._build()
-            _changes.note()
+    def _read_again(self, before: Reading) -> bool:
+        """Reads what the function reads from elsewhere, unless another thread has.
 
-    def _key_code(self) -> tuple[str | None, str]:
+        Returns whether its definition has another reading now than the one `before`.
+        """
+        native, reading = self._built or (self._build(UNREAD), UNREAD)
+        if not reading.holds():
+            found = Reading.of(self._code)
+            if (found.digest, found.refusal) != (reading.digest, reading.refusal):
+                self._built = self._build(found), found
+                return True
+            if not found.refusal:
+                self._built = native, found
+                return True
+        return reading is not before
+
+    def _key_code(self, reading: Reading) -> tuple[str | None, str]:
         """The code digest for keys, and if there is none, why."""
         if not self._has_identity:
             return None, f"its code has no digest: {no_identity_reason(self.func) or 'unknown'}"
-        read = self._dependencies
-        if read.refusal:
-            return None, f"what its code reads has no digest: {read.refusal}"
-        if read.digest is None:
+        if reading.refusal:
+            return None, f"what its code reads has no digest: {reading.refusal}"
+        if reading.digest is None:
             return self._code_hash, ""
-        return mix("node", bytes.fromhex(self._code_hash), read.digest).hex(), ""
+        return mix("node", bytes.fromhex(self._code_hash), reading.digest).hex(), ""
 
-    def _build(self) -> _core.Node:
-        code, no_identity = self._key_code()
+    def _build(self, reading: Reading) -> _core.Node:
+        code, no_identity = self._key_code(reading)
         empty = inspect.Parameter.empty
         parameters: list[tuple[Any, ...]] = [
             (p.name,) if p.default is empty else (p.name, p.default) for p in self._parameters

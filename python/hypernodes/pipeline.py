@@ -161,8 +161,9 @@ class Pipeline(Wiring):
                 chosen._check_callbacks(callbacks)
             if self._bound or type(inputs) is not dict:
                 inputs = self._merged(inputs)
-            if cache is None and output_name is None and self._quick == _changes.current:
-                return self._graph.run(inputs, None, None, callbacks)
+            wired = self._wired
+            if cache is None and output_name is None and wired.quick == _changes.current:
+                return wired.graph.run(inputs, None, None, callbacks)
             graph = self._native(output_name, cached=cache is not None)
             self._check_inner_callbacks(chosen)
             return graph.run(inputs, output_name, cache, callbacks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _changes, _core, engines
 from .exceptions import PlanError
-from .node import HyperNode, Node
+from .node import Definition, HyperNode
 
 if TYPE_CHECKING:
     from .pipeline import Pipeline
@@ -66,27 +66,24 @@ class PipelineNode(HyperNode):
     @property
     def root_args(self) -> tuple[str, ...]:
         """Outer names of the inputs that are not bound inside, or are mapped over."""
-        return tuple(self._definition().input_names)
+        return tuple(self._definition().native.input_names)
 
     @property
     def output_name(self) -> str | tuple[str, ...]:
         """The outer name of the output, or the names, sorted by inner name."""
-        names = self._definition().output_names
+        names = self._definition().native.output_names
         return names[0] if len(names) == 1 else tuple(names)
 
     @property
     def code_hash(self) -> str:
         """64 hex digits for all that is inside and how it is used."""
-        return self._definition().code
+        return self._definition().native.code
 
     @property
     def bound_inputs(self) -> dict[str, Any]:
         """What is bound inside, by outer names."""
         outer = {inner: name for name, inner in self.input_mapping.items()}
         return {outer.get(name, name): value for name, value in self.pipeline.bound_inputs.items()}
-
-    def _readers(self) -> Sequence[Node[..., Any]]:
-        return self.pipeline._readers
 
     def __call__(self, **inputs: Any) -> dict[str, Any]:  # noqa: ANN401 (the inputs' own types)
         """Runs the pipeline on inputs by their outer names: a dict of the outputs."""
@@ -95,17 +92,17 @@ class PipelineNode(HyperNode):
         result: dict[str, Any] = Pipeline([self]).run(inputs)
         return result
 
-    def _definition(self) -> _core.Node:
-        graph = self.pipeline._native()
+    def _definition(self) -> Definition:
+        wired = self.pipeline._rewired()
+        graph = wired.graph
         cache, callbacks = self.pipeline._own_settings()
         # Compared by identity: what equals may still behave otherwise.
         state = (graph, self.pipeline._revision, self.pipeline._engine, cache, callbacks)
         key = (*map(id, state), self._cache, self.name)
-        if self._built is not None and self._built[0] == key:
-            return self._built[2]
-        definition = self._nested(graph, self._executor())
-        self._built = (key, state, definition)
-        return definition
+        built = self._built
+        if built is None or built[0] != key:
+            built = self._built = (key, state, self._nested(graph, self._executor()))
+        return Definition(built[2], wired.readers)
 
     def _nested(self, graph: _core.Graph, executor: _core.BatchExecutor | None) -> _core.Node:
         """A native node that runs `graph`, one of the pipeline's."""

@@ -311,7 +311,7 @@ class _Described:
             if node.pipeline._engine is not None:
                 self.badges.append((definition, [type(node.pipeline._engine).__name__]))
             return definition
-        definition = node._definition()
+        definition = node._definition().native
         if getattr(node, "is_async", False):
             self.badges.append((definition, ["async"]))
         function = getattr(node, "func", None)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a callable's code reads from elsewhere, digested again only when it has changed."""
+"""What a callable's code reads from elsewhere."""
 
 from __future__ import annotations
 
@@ -35,43 +35,42 @@ def _digest(value: object) -> bytes:
     return values.Digester()(value)
 
 
-class Dependencies:
-    """The digest of what a callable's or class's code reads from elsewhere, kept up to date.
+class Reading:
+    """What a callable's or class's code reads from elsewhere, as it was once. Immutable.
 
-    Threads: safe under the GIL; the same answer may be worked out twice.
+    Attributes:
+        digest: Of all of it; None if nothing is read, or something in it has no digest.
+        refusal: Why something has no digest, in words for a warning.
     """
 
-    __slots__ = ("_code", "_snapshot", "digest", "refusal")
+    __slots__ = ("_snapshot", "digest", "refusal")
 
-    def __init__(self, code: object) -> None:
-        """Looks at nothing yet; nothing is read as long as `update` is not called.
+    def __init__(self, digest: bytes | None, refusal: str, snapshot: Snapshot | None) -> None:
+        """Use `of`."""
+        self.digest = digest
+        self.refusal = refusal
+        self._snapshot = snapshot
 
-        Args:
-            code: A callable or a class, or several in a tuple.
+    @classmethod
+    def of(cls, code: object) -> Reading:
+        """Reads what a callable or a class, or several in a tuple, read by now."""
+        snapshot = new_snapshot()
+        try:
+            found = named_digests(code, snapshot)
+        except NoIdentityError as error:
+            return cls(None, str(error), None)
+        return cls(digest_of(found) if found else None, "", snapshot)
+
+    def holds(self) -> bool:
+        """Whether everything is as it was; False if something has no digest.
+
+        Cost: some 40 ns for each name.
         """
-        self._code = code
-        self._snapshot: Snapshot | None = None
-        self.digest: bytes | None = None
-        """Of the last `update`; None if nothing is read, or something in it has no digest."""
-        self.refusal = ""
-        """Why something has no digest, in words for a warning."""
-
-    def hold(self) -> bool:
-        """Whether everything is as it was at the last `update`. Cost: some 40 ns for each name."""
         try:
             return self._snapshot is not None and self._snapshot.holds()
         except NoIdentityError:
             return False
 
-    def update(self) -> bool:
-        """Digests again; says whether the digest, or the reason for having none, has changed."""
-        before = self.digest, self.refusal
-        snapshot = new_snapshot()
-        try:
-            found = named_digests(self._code, snapshot)
-        except NoIdentityError as error:
-            self._snapshot, self.digest, self.refusal = None, None, str(error)
-        else:
-            self._snapshot = snapshot
-            self.digest, self.refusal = digest_of(found) if found else None, ""
-        return (self.digest, self.refusal) != before
+
+UNREAD = Reading(None, "", None)
+"""Of code that nobody has looked at."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import types
 
-from .dependencies import Dependencies
+from .dependencies import UNREAD, Reading
 from .digest import NoIdentityError, mix, text
 from .values import Digester
 
@@ -36,27 +36,18 @@ class InputDigester(Digester):
         return super().runtime(value)
 
 
-class _Known:
-    """What a class or function reads; keeps it alive, so that no other has its id."""
-
-    def __init__(self, code: object) -> None:
-        self.code = code
-        self.dependencies = Dependencies(code)
-
-
 _MOST = 1024
-_known: dict[int, _Known] = {}
+# By id: a class or function, which is kept alive so that no other has its id, and what it reads.
+_known: dict[int, tuple[object, Reading]] = {}
 
 
 def _reached(code: object) -> bytes:
-    known = _known.get(id(code))
-    if known is None:
+    _, reading = _known.get(id(code), (None, UNREAD))
+    if not reading.holds():
+        reading = Reading.of(code)
         if len(_known) >= _MOST:
             _known.clear()
-        known = _known[id(code)] = _Known(code)
-    dependencies = known.dependencies
-    if not dependencies.hold():
-        dependencies.update()
-    if dependencies.refusal:
-        raise NoIdentityError(dependencies.refusal)
-    return dependencies.digest or b""
+        _known[id(code)] = code, reading
+    if reading.refusal:
+        raise NoIdentityError(reading.refusal)
+    return reading.digest or b""

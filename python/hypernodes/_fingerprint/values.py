@@ -200,17 +200,23 @@ class _KnownClass:
     def __init__(self, cls: type, digest: bytes) -> None:
         self.cls = cls  # kept alive, so that no other has its id
         self.digest = digest
-        self.snapshot: Snapshot | None = None  # while it is made or looked at
+        self.snapshot: Snapshot | None = None  # while it is made
 
     def holds(self) -> bool:
-        snapshot = self.snapshot
-        if snapshot is None:  # the class is met inside itself
+        looked_at = _looked_at.get()
+        if self.snapshot is None or self in looked_at:  # the class is met inside itself
             return True
-        self.snapshot = None
+        token = _looked_at.set((*looked_at, self))
         try:
-            return snapshot.holds()
+            return self.snapshot.holds()
         finally:
-            self.snapshot = snapshot
+            _looked_at.reset(token)
+
+
+# A variable of the context, since values that are nested deeply go on in other threads.
+_looked_at: contextvars.ContextVar[tuple[_KnownClass, ...]] = contextvars.ContextVar(
+    "classes looked at", default=()
+)
 
 
 _MOST_CLASSES = 1024

@@ -232,7 +232,7 @@ class DaftEngine(NativeEngine):
         constants: dict[str, Any],
     ) -> queries.Watched | None:
         """What tells the events of a DataFrame, if somebody hears of them."""
-        if not callbacks and not pipeline._callbacks_inside:
+        if not callbacks and not pipeline._wired.callbacks_inside:
             return None
         events = _core.DaftEvents(source, cache, callbacks, constants)
         if not events.listened:

@@ -191,7 +191,7 @@ class _Writer:
         """What to call for a node: its function, or one around it that is retried or limited."""
         function: Any = node.func if isinstance(node, Node) else node
         wish = _identifier(output if node.name == "<lambda>" else node.name or "")
-        if isinstance(node, CppNode) and node._retry is None and node._definition().retried:
+        if isinstance(node, CppNode) and node._retry is None and node._definition().native.retried:
             raise self._refusal(
                 f"The retry of node '{node.name}'",
                 Unwritable("its library says it in C++"),

@@ -222,7 +222,7 @@ class Sources:
         name = self.free(node.name)
         self.definitions.append(
             f"def {name}(*values, **named):\n"
-            f'    """The C++ node {node._definition().signature}."""\n'
+            f'    """The C++ node {node._definition().native.signature}."""\n'
             f"    return {called}(*values, **named)"
         )
         return self._know(node, name)
