@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <unordered_set>
 #include <utility>
 
 #include "cache/in_flight.hpp"
@@ -38,6 +39,19 @@ bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   });
 }
 
+/// Whether rows may have an object in common that nodes can change in place.
+bool rows_share_objects(const Column& items, bool identity) {
+  if (!detail::may_change(items)) return false;
+  if (!identity) return true;
+  std::unordered_set<const void*> objects;
+  for (std::int64_t row = 0; row < items.size(); ++row) {
+    const Value item = items[row];
+    if (!detail::may_change(item)) continue;
+    if (item.kind() != Kind::kObject || !objects.insert(item.as_object()).second) return true;
+  }
+  return false;
+}
+
 /// A map goes fastest node by node, but then a node's events are told after the block; nodes that
 /// wait for other than each other do so in one block.
 Order order_of(const Graph& graph, bool map, bool listened) {
@@ -67,6 +81,9 @@ RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInp
   for (const auto& input : inputs_.constants)
     foreign_ |= detail::holds_objects(input.second.type());
   for (const auto& input : inputs_.mapped) foreign_ |= detail::holds_objects(input.second.type());
+  for (const auto& [slot, items] : inputs_.mapped) {
+    if (slot >= 0 && rows_share_objects(items, inputs_.plan.identity)) shared_.push_back(slot);
+  }
 }
 
 std::string RowJob::label() const {
@@ -121,6 +138,7 @@ RowJob::Block RowJob::run_block(std::int64_t first, std::int64_t count) {
   Batch batch(*graph_, selection_, count);
   batch.first_row = first;
   set_inputs(batch, inputs_);
+  for (const int slot : shared_) batch.lanes[at(slot)].share();
   batch.first_row += first_row_;  // as events and failures count
   std::optional<Failure> failure = execute_batch(batch, frame_, *context_, order_);
   Piece piece{first, {}};

@@ -100,6 +100,7 @@ class RowJob {
   const bool listened_;
   const Order order_;
   bool foreign_ = false;
+  std::vector<int> shared_;  ///< The mapped slots whose rows may have objects in common.
 
   std::mutex mutex_;
   std::condition_variable idle_;

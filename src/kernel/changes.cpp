@@ -8,7 +8,7 @@
 namespace hypernodes {
 
 bool Execution::may_be_stale(StepState& state) {
-  if (context_.changes() == started_) return false;
+  if (ChangeClock::now() == started_) return false;
   // Lanes that are up to date do not say that the key is: it may be older.
   const auto may_have_changed = [&](Lane& lane) {
     if (lane.slow() && held_->has_changed(lane.constant())) lane.distrust();
@@ -60,6 +60,17 @@ bool Execution::runs_in_turn(const StepState& state) const {
 bool Execution::inputs_may_change(StepState& state) {
   for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
     if (input_lane(state, i).may_change()) return true;
+  }
+  return false;
+}
+
+bool Execution::others_may_have_changed(StepState& state, std::span<const std::int64_t> rows,
+                                        std::uint64_t before, bool alone) {
+  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
+    const Lane& input = input_lane(state, i);
+    if (!input.is_shared()) continue;
+    const auto stale = [&](std::int64_t row) { return input.stale(row, before); };
+    if (!alone || std::any_of(rows.begin(), rows.end(), stale)) return true;
   }
   return false;
 }

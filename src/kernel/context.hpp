@@ -42,17 +42,6 @@ class RunContext {
   /// Delivers `event` to `callbacks` in their order.
   void emit(const Callbacks& callbacks, const Event& event);
 
-  /// How many calls have ended that may have changed values in place: a digest of such a value is
-  /// that of a time by this clock.
-  std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
-  /// Around such a call; end_change() says whether no other one overlapped, after `now`.
-  void begin_change() { changing_.fetch_add(1, std::memory_order_acq_rel); }
-  bool end_change(std::uint64_t now) {
-    // acq_rel: pairs with changes() of those who digest what the call left.
-    const bool first = changes_.fetch_add(1, std::memory_order_acq_rel) == now;
-    return changing_.fetch_sub(1, std::memory_order_acq_rel) == 1 && first;
-  }
-
   /// Adds to a node's counters.
   void count(const Node& node, std::int64_t ran, std::int64_t cached, std::int64_t nanoseconds);
   /// A record that was there but was not what its key promises.
@@ -107,8 +96,6 @@ class RunContext {
   std::atomic<bool> stopped_{false};
   std::atomic<std::int64_t> damaged_{0};
   std::atomic<bool> degraded_{false};
-  std::atomic<std::uint64_t> changes_{1};
-  std::atomic<int> changing_{0};
 };
 
 }  // namespace hypernodes

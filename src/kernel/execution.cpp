@@ -33,7 +33,7 @@ Execution::Execution(Batch& batch, const Frame& frame, RunContext& context, Sess
       context_(context),
       session_(session),
       order_(order),
-      started_(context.changes()),
+      started_(ChangeClock::now()),
       limit_(batch.rows) {
   if (frame.cache != nullptr) {
     Session::Store& store = session.store(*frame.cache);
@@ -78,7 +78,7 @@ bool Execution::add_bound(const NestedPipeline& nested, StepState& state) {
 void Execution::fix_bound(StepState& state) {
   state.keys_of.emplace(state.node());
   for (Fixed& fixed : state.bound) {
-    state.keys_of->add_fixed(fixed.lane.digest(0, context_.changes()));
+    state.keys_of->add_fixed(fixed.lane.digest(0, ChangeClock::now()));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "cache/key_filter.hpp"
 #include "cache/key_table.hpp"
 #include "hypernodes/explanation.hpp"
+#include "kernel/change_clock.hpp"
 #include "kernel/execute.hpp"
 #include "kernel/held_records.hpp"
 #include "kernel/node_record.hpp"
@@ -165,6 +166,11 @@ class Execution {
   bool runs_in_turn(const StepState& state) const;
   /// Whether somebody may change an input of a node in place.
   bool inputs_may_change(StepState& state);
+  /// Whether calls for other rows may have changed an input that `rows` share with those, between
+  /// the digests in their keys and the end of a call that began at `before`; `alone` if none
+  /// overlapped that.
+  bool others_may_have_changed(StepState& state, std::span<const std::int64_t> rows,
+                               std::uint64_t before, bool alone);
   /// Runs what is missing of all rows, one by one, and notes which in `ran`.
   std::optional<Failure> run_in_turn(StepState& state, Rows* ran);
   /// What may be done with records of calls that began at `before`; `alone` if no other call can
@@ -345,7 +351,7 @@ class Execution {
   enum class Trust : std::uint8_t { kSure, kHold, kDrop };
   Trust trust_ = Trust::kSure;
   bool doubts_rows_ = false;     ///< A record is given up if an input of its row has changed.
-  const std::uint64_t started_;  ///< RunContext::changes() when this began.
+  const std::uint64_t started_;  ///< ChangeClock::now() when this began.
   std::vector<bool> ran_;        ///< kRows, by step: in this row it has run.
   std::vector<StepState> steps_;
   std::vector<bool> varies_;  ///< By slot, for whole batches: mapped, or computed from what is.

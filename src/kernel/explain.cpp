@@ -187,7 +187,7 @@ RowExplanation Execution::why_no_key(StepState& state, std::int64_t row,
     Lane& input = input_lane(state, i);
     if (!input.is_set()) continue;
     if (!input.is_rows() || input.state(row) != Lane::State::kEmpty) {
-      if (Lane::known(input.digest(row, context_.changes()))) continue;
+      if (Lane::known(input.digest(row, ChangeClock::now()))) continue;
       const std::string& name = state.node().inputs()[i].name;
       return {NodeStatus::kUncached,
               Reason::kNoDigest,

@@ -75,7 +75,7 @@ class Lane {
   void reset(std::int64_t row);
 
   /// The digest of a row; digests of constants and columns are made when first asked for, and
-  /// again if the value may have changed since. `now` is RunContext::changes().
+  /// again if the value may have changed since. `now` is ChangeClock::now().
   const Digest& digest(std::int64_t row, std::uint64_t now = 0);
   /// The digest as it was last made, or set.
   const Digest& last_digest(std::int64_t row) const {
@@ -84,6 +84,10 @@ class Lane {
   void set_digest(std::int64_t row, const Digest& digest, std::uint64_t now = 0);
   /// Whether nodes may change some value here in place. REQUIRES: digest(), or a value was set.
   bool may_change() const { return may_change_; }
+  /// Says that several rows may have the same object, so that a call for one changes those of
+  /// others.
+  void share() { shared_ = true; }
+  bool is_shared() const { return shared_; }
   /// Whether digest() would make a row's digest again.
   bool stale(std::int64_t row, std::uint64_t now) const {
     return may_change_ && may_be_stale(row, now);
@@ -139,6 +143,7 @@ class Lane {
   std::int64_t nanoseconds_ = 0;                   ///< The least that a constant's digest took.
   bool digested_ = false;
   bool may_change_ = false;
+  bool shared_ = false;
   bool trusted_ = true;
   bool slow_ = false;
   bool any_failed_ = false;

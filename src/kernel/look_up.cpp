@@ -98,7 +98,7 @@ bool Execution::make_key(StepState& state, std::int64_t row) {
     many.resize(inputs.size());
     digests = many.data();
   }
-  const std::uint64_t now = context_.changes();
+  const std::uint64_t now = ChangeClock::now();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     Lane& input = input_lane(state, i);
     if (!input.is_set()) {  // an inner pipeline's own default: its key covers it

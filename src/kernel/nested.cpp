@@ -279,6 +279,9 @@ BatchResult Execution::run_inner(StepState& state, std::int64_t row, Batch& inne
                                  const std::vector<std::int64_t>* counts) {
   const NestedPipeline& nested = *state.node().definition().nested;
   const Frame frame = nested_frame(state, row);
+  for (std::size_t i = 0; i < nested.input_slots.size(); ++i) {
+    if (lane(state.step->inputs[i]).is_shared()) inner.lanes[at(nested.input_slots[i])].share();
+  }
   if (inner_ != nullptr) {
     Execution(inner, frame, context_, session_, order_).explain(*inner_);
     return {};

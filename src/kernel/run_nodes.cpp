@@ -184,12 +184,13 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
   const auto row_at = [&](std::int64_t i) { return all_rows && rows.empty() ? i : rows[at(i)]; };
   std::int64_t elapsed = 0;
   std::vector<Column> columns;
-  const std::uint64_t before = context_.changes();
+  const ChangeClock::Span span;
   bool alone = count == 1 || !definition.foreign;
   if (definition.nested != nullptr) {
     const auto start = Clock::now();
     result = run_nested(state, rows, &failure);
     elapsed = nanoseconds_since(start);
+    alone = alone && span.alone();
     if (result.outputs.empty()) {  // it failed before any row was done
       for (const NodeOutput& output : definition.outputs) {
         result.outputs.push_back(Column::of(output.type, {}));
@@ -203,12 +204,12 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
                             std::any_of(columns.begin(), columns.end(), [](const Column& column) {
                               return detail::may_change(column);
                             });
-        if (change) context_.begin_change();
+        ChangeClock::Call made(change);
         const auto start = Clock::now();
         std::int64_t waited = 0;
         result = call(state, columns, count, &waited);
         elapsed = nanoseconds_since(start) - waited;
-        if (change) alone = context_.end_change(before) && alone && result.retried.empty();
+        if (change) alone = made.end() && alone && result.retried.empty();
         if (!change) alone = true;
       }
     } catch (const TypeError&) {
@@ -223,8 +224,9 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     }
     if (failure) return run_before_limit(state, rows, *std::move(failure));
   }
-  judge(state, before, alone,
-        /*rows=*/!alone && (definition.nested != nullptr || !result.retried.empty()));
+  judge(state, span.began(), alone,
+        /*rows=*/(!alone && (definition.nested != nullptr || !result.retried.empty())) ||
+            others_may_have_changed(state, rows, span.began(), alone));
   state.ran += result.done;
   state.nanoseconds += elapsed;
   // A column that lacks rows cannot stand for them.
@@ -292,7 +294,7 @@ void Execution::keep(StepState& state, const Rows& rows, const BatchResult& resu
                        },
                        payload, canonical_, &encoded_[j]) ||
                    pickle(state, row, result.outputs[j][i], payload, &encoded_[j]);
-      output_lane(state, j).set_digest(row, encoded_[j].digest, context_.changes());
+      output_lane(state, j).set_digest(row, encoded_[j].digest, ChangeClock::now());
     }
     if (encodable) store(state, row, encoded_, per_row);
   }

@@ -102,8 +102,7 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
   const bool change = changes(state, {arguments, inputs});
   bool changed = false;  // by an attempt that failed
   for (std::int64_t attempt = 1;; ++attempt) {
-    const std::uint64_t before = context_.changes();
-    if (change) context_.begin_change();
+    ChangeClock::Call call(change);
     const auto start = Clock::now();
     std::exception_ptr error;
     try {
@@ -112,16 +111,17 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
       error = std::current_exception();
     }
     const std::int64_t elapsed = nanoseconds_since(start);
-    const bool alone = !change || context_.end_change(before);
+    const bool alone = call.end();
     if (!error) {
-      judge(state, before, alone);
+      judge(state, call.began(), alone,
+            /*rows=*/others_may_have_changed(state, {&row, 1}, call.began(), alone));
       if (changed) trust_ = Trust::kDrop;
       finish_one(state, row, results, elapsed);
       return std::nullopt;
     }
     const auto delay = next_attempt(state.node().definition().retry.get(), error, attempt);
     if (!delay) return fail(state, row, error, attempt);
-    changed = changed || (change && left_changed(state, row, before));
+    changed = changed || (change && left_changed(state, row, call.began()));
     if (!wait_to_retry(state, row, attempt, *delay, error)) {
       return fail(state, row, error, attempt);
     }
@@ -199,12 +199,11 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   const bool change = std::any_of(group.begin(), group.end(), [this](const WaitingCall& call) {
     return changes(*call.state, call.arguments);
   });
-  const std::uint64_t before = context_.changes();
-  if (change) context_.begin_change();
+  ChangeClock::Call together(change);
   const auto start = Clock::now();
   body.run_together(calls, /*go_on=*/frame_.collects);
   const std::int64_t elapsed = nanoseconds_since(start);
-  bool alone = !change || (context_.end_change(before) && calls.size() == 1);
+  bool alone = together.end() && (!change || calls.size() == 1);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].retried.empty()) alone = !change;
     for (RetriedCall& retried : calls[i].retried) {
@@ -214,7 +213,7 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].done) continue;
-    judge(*group[i].state, before, alone, /*rows=*/!alone);
+    judge(*group[i].state, together.began(), alone, /*rows=*/!alone);
     finish_one(*group[i].state, group[i].row, group[i].outputs.data(), elapsed);
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
@@ -245,7 +244,7 @@ void Execution::keep(StepState& state, std::int64_t row, Value* outputs, std::in
                      payload, canonical_, &encoded_[i]) ||
                  pickle(state, row, outputs[i], payload, &encoded_[i]);
     output_lane(state, i).set_value(row, std::move(outputs[i]));
-    output_lane(state, i).set_digest(row, encoded_[i].digest, context_.changes());
+    output_lane(state, i).set_digest(row, encoded_[i].digest, ChangeClock::now());
   }
   if (encodable) store(state, row, encoded_, nanoseconds);
 }

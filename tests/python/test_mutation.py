@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import copy
 import hashlib
 import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from contract.engines import ENGINES, SEQUENTIAL
 from hypernodes import DiskCache, Node, Pipeline
 from hypernodes.exceptions import UncachedWarning
 
+MOMENT = 0.5  # seconds that a call waits for another
 LARGE = 300_000  # items of a list that takes milliseconds to digest
 
 
@@ -212,6 +217,124 @@ def test_a_bound_value(engine, cache):
         assert make().run({"x": x}) == {"n": 1}
 
 
+# Calls that overlap ----------------------------------------------------------------------------
+
+
+class Meeting:
+    """Has the call for row 1 wait until the one for row 2 has changed what both were given."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Event()
+
+    def __cache_key__(self) -> str:
+        return "meeting"
+
+
+meeting = Meeting()
+
+
+def meet(x, box):
+    if x == 1:
+        meeting.changed.wait(MOMENT)  # in vain if rows run one by one
+    box.append(x)
+    if x == 2:
+        meeting.changed.set()
+    return len(box)
+
+
+@pytest.fixture
+def fresh_meeting() -> None:
+    meeting.changed.clear()
+
+
+def check_meet(cache) -> None:
+    """Whatever was stored is what the function gives alone."""
+    meeting.changed.set()
+    for x in (1, 2):
+        alone = Pipeline([Node(meet, "n")])
+        assert alone.with_cache(cache).run({"x": x, "box": []}) == {"n": 1}
+        for make in (bound, nested_meet):
+            assert make().with_cache(cache).run({"x": x, "box": []}) == {"n": 1}
+
+
+def bound() -> Pipeline:
+    return Pipeline([Pipeline([Node(meet, "n")]).bind(box=[]).as_node()])
+
+
+def nested_meet() -> Pipeline:
+    return Pipeline([Pipeline([Node(meet, "n")]).as_node()])
+
+
+@pytest.mark.usefixtures("fresh_meeting")
+def test_rows_that_change_what_is_bound_inside(engine, cache):
+    pipeline = bound().with_engine(engine).with_cache(cache)
+    with contextlib.suppress(UncachedWarning):
+        pipeline.map({"x": [1, 2]}, "x")
+    check_meet(cache)
+
+
+@pytest.mark.parametrize("make", [lambda: Pipeline([Node(meet, "n")]), nested_meet])
+@pytest.mark.usefixtures("fresh_meeting")
+def test_rows_that_share_an_item(make, engine, cache):
+    box: list[Any] = []
+    with contextlib.suppress(UncachedWarning):
+        make().with_engine(engine).with_cache(cache).map(
+            {"x": [1, 2], "box": [box, box]}, ["x", "box"]
+        )
+    check_meet(cache)
+
+
+@pytest.mark.usefixtures("fresh_meeting")
+def test_rows_of_a_product_share_items(engine, cache):
+    pipeline = nested_meet().with_engine(engine).with_cache(cache)
+    with contextlib.suppress(UncachedWarning):
+        pipeline.map({"x": [1, 2], "box": [[]]}, ["x", "box"], map_mode="product")
+    check_meet(cache)
+
+
+@pytest.mark.usefixtures("fresh_meeting")
+def test_runs_that_share_what_is_bound(cache):
+    shared = bound().with_cache(cache)
+
+    def run(x: int) -> None:
+        with contextlib.suppress(UncachedWarning):
+            shared.run({"x": x})
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, [1, 2]))
+    check_meet(cache)
+
+
+async def wait_a_turn(x, box):
+    box.append(x)
+    await asyncio.sleep(0)
+    return len(box)
+
+
+def test_async_rows_that_share_an_item(engine, cache):
+    box: list[Any] = []
+    pipeline = Pipeline([Node(wait_a_turn, "n")], engine, cache)
+    with contextlib.suppress(UncachedWarning):
+        pipeline.map({"x": [1, 2, 3], "box": [box] * 3}, ["x", "box"])
+    for x in (1, 2, 3):
+        assert pipeline.run({"x": x, "box": []}) == {"n": 1}
+
+
+def enrich(x, doc):
+    time.sleep(0.02)
+    doc["x"] = x
+    return doc
+
+
+def test_rows_that_each_change_their_own_item_are_cached(engine, cache):
+    pipeline = Pipeline([Node(enrich, "n")], engine, cache)
+    for _ in range(2):
+        docs = [{"id": i} for i in range(8)]
+        mapped = rows(pipeline.map({"x": list(range(8)), "doc": docs}, ["x", "doc"]))
+        assert mapped == [{"n": {"id": i, "x": i}} for i in range(8)]
+    assert pipeline.last_run.nodes["enrich"].rows_cached == 8
+
+
 # Large constants -------------------------------------------------------------------------------
 
 
@@ -232,12 +355,19 @@ def test_a_large_broadcast_that_nobody_changes_is_cached(engine, cache):
 
 
 def test_a_large_broadcast_that_is_changed(engine, cache):
-    """Rows that may not be told apart by it are not stored, and a warning says so."""
+    """Rows that may not be told apart by it are not stored."""
     pipeline = Pipeline([Node(count, "n")], engine, cache)
-    with pytest.warns(UncachedWarning, match=r"'count'.*'box' is changed in place"):
+    with contextlib.suppress(UncachedWarning):
         mapped(pipeline, {"x": list(range(30)), "box": large()}, "x")
     for x in (0, 1, 15, 29):
         assert pipeline.run({"x": x, "box": large()}) == {"n": LARGE + 1}
+
+
+def test_a_warning_says_that_a_large_broadcast_is_changed(cache):
+    pipeline = Pipeline([Node(count, "n")], cache=cache)
+    with pytest.warns(UncachedWarning, match=r"'count'.*'box' is changed in place"):
+        pipeline.map({"x": list(range(30)), "box": 5 * large()}, "x")
+    assert pipeline.run({"x": 15, "box": 5 * large()}) == {"n": 5 * LARGE + 1}
 
 
 def test_a_large_input_of_two_nodes(engine, cache):

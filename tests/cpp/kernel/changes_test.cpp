@@ -5,8 +5,10 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "kernel/change_clock.hpp"
 #include "kernel/harness.hpp"
 #include "kernel/held_records.hpp"
 #include "kernel/lane.hpp"
@@ -199,18 +201,50 @@ TEST_F(ChangesTest, HeldRecordsAreDroppedWithAWarningIfItHasChanged) {
   EXPECT_FALSE(held.has_changed(Value::object(&other_)));
 }
 
-TEST(RunContextTest, ChangesTellWhetherACallWasAlone) {
-  RunContext context(nullptr, {});
-  const std::uint64_t before = context.changes();
-  context.begin_change();
-  EXPECT_TRUE(context.end_change(before));
-  EXPECT_NE(context.changes(), before);
+TEST(ChangeClockTest, ACallIsATickAndAlone) {
+  const std::uint64_t before = ChangeClock::now();
+  ChangeClock::Call call(/*changes=*/true);
+  EXPECT_EQ(call.began(), before);
+  EXPECT_TRUE(call.end());
+  EXPECT_EQ(ChangeClock::now(), before + 1);
+}
 
-  const std::uint64_t now = context.changes();
-  context.begin_change();
-  context.begin_change();
-  EXPECT_FALSE(context.end_change(now));  // the other one has not ended
-  EXPECT_FALSE(context.end_change(now));  // the other one ended meanwhile
+TEST(ChangeClockTest, ACallThatChangesNothingIsNone) {
+  const std::uint64_t before = ChangeClock::now();
+  {
+    const ChangeClock::Call call(/*changes=*/false);
+  }
+  EXPECT_EQ(ChangeClock::now(), before);
+}
+
+TEST(ChangeClockTest, CallsInsideAreTheSameThreads) {
+  const ChangeClock::Span span;
+  ChangeClock::Call outer(/*changes=*/true);
+  ChangeClock::Call inner(/*changes=*/true);
+  EXPECT_TRUE(inner.end());
+  EXPECT_TRUE(outer.end());
+  EXPECT_TRUE(span.alone());
+}
+
+TEST(ChangeClockTest, CallsOfOtherThreadsOverlap) {
+  const ChangeClock::Span span;
+  ChangeClock::Call call(/*changes=*/true);
+  std::thread([] {
+    ChangeClock::Call other(/*changes=*/true);
+    EXPECT_FALSE(other.end());  // the first has not ended
+  }).join();
+  EXPECT_FALSE(call.end());  // the other has ended meanwhile
+  EXPECT_FALSE(span.alone());
+  EXPECT_TRUE(ChangeClock::Span().alone());
+}
+
+TEST(ChangeClockTest, ACallThatThrowsEnds) {
+  try {
+    const ChangeClock::Call call(/*changes=*/true);
+    throw 0;
+  } catch (int) {
+    EXPECT_TRUE(ChangeClock::Span().alone());
+  }
 }
 
 }  // namespace
