@@ -53,8 +53,8 @@ class WriteBehind {
   void clear();
 
   // Keys are scattered over a node's pages, so that a commit to a large store writes most of them
-  // again: the more records share one, the better. These bound what waits here to about 100 MB.
-  static constexpr std::size_t kRecords = 400'000;
+  // again: the more records share one, the better. These bound what waits here to about 150 MB.
+  static constexpr std::size_t kRecords = 800'000;
   static constexpr std::size_t kBytes = 32U << 20U;
   // What a killed process loses: half a second of work, or while commits take long, eight times as
   // much as the last one took.

@@ -69,11 +69,11 @@ TEST(WriteBehindTest, LaterRecordOfAKeyReplacesTheEarlier) {
 TEST(WriteBehindTest, ManyRecordsAreCommittedByThemselves) {
   MemoryCache cache;
   WriteBehind writes(cache);
-  for (int i = 0; i < 400'000; ++i) {
+  for (int i = 0; i < 800'000; ++i) {
     ASSERT_TRUE(cache.puts.empty());
     add(writes, i, "r");
   }
-  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{400'000}));
+  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{800'000}));
   EXPECT_EQ(find(writes, 0), std::nullopt);
 }
 
