@@ -32,10 +32,18 @@ std::int64_t first_block(const Graph& graph, std::int64_t rows, bool foreign) {
 
 bool is_foreign(const Graph& graph, const std::vector<int>& steps) {
   return std::any_of(steps.begin(), steps.end(), [&](int index) {
-    const Node::Definition& node = graph.steps()[static_cast<std::size_t>(index)].node.definition();
+    const Node::Definition& node = graph.steps()[at(index)].node.definition();
     if (node.nested != nullptr)
       return is_foreign(*node.nested->graph, node.nested->selection.steps);
     return node.foreign;
+  });
+}
+
+bool has_cache(const Graph& graph, const std::vector<int>& steps) {
+  return std::any_of(steps.begin(), steps.end(), [&](int index) {
+    const auto& nested = graph.steps()[at(index)].node.definition().nested;
+    return nested != nullptr &&
+           (nested->cache != nullptr || has_cache(*nested->graph, nested->selection.steps));
   });
 }
 
@@ -81,6 +89,7 @@ RowJob::RowJob(std::shared_ptr<const Graph> graph, Selection selection, GraphInp
   for (const auto& input : inputs_.constants)
     foreign_ |= detail::holds_objects(input.second.type());
   for (const auto& input : inputs_.mapped) foreign_ |= detail::holds_objects(input.second.type());
+  if (frame_.cache == nullptr && !has_cache(*graph_, selection_.steps)) return;
   for (const auto& [slot, items] : inputs_.mapped) {
     if (slot >= 0 && rows_share_objects(items, inputs_.plan.identity)) shared_.push_back(slot);
   }
@@ -90,7 +99,7 @@ std::string RowJob::label() const {
   constexpr std::size_t kLongest = 120;
   std::string text;
   for (const int index : selection_.steps) {
-    const std::string& name = graph_->steps()[static_cast<std::size_t>(index)].node.name();
+    const std::string& name = graph_->steps()[at(index)].node.name();
     if (text.size() + name.size() > kLongest) return text + ", ...";
     text += (text.empty() ? "" : ", ") + name;
   }
@@ -248,7 +257,7 @@ std::optional<Failure> RowExecutor::execute(Batch& batch, const Frame& frame,
   GraphInputs inputs;
   inputs.plan.rows = batch.rows;
   for (int slot = 0; slot < batch.graph.root_count(); ++slot) {
-    Lane& lane = batch.lanes[static_cast<std::size_t>(slot)];
+    Lane& lane = batch.lanes[at(slot)];
     if (lane.is_constant()) {
       inputs.constants.emplace_back(slot, lane.constant());
     } else if (lane.is_column()) {
@@ -273,9 +282,9 @@ std::optional<Failure> RowExecutor::execute(Batch& batch, const Frame& frame,
   const std::vector<Pieces> outputs = job->outputs();
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const int slot = batch.selection.outputs[i];
-    batch.lanes[static_cast<std::size_t>(slot)].set_column(
-        outputs[i].empty() ? Column::of(batch.graph.slot_type(slot), {})
-                           : Column::concat(outputs[i]));
+    batch.lanes[at(slot)].set_column(outputs[i].empty()
+                                         ? Column::of(batch.graph.slot_type(slot), {})
+                                         : Column::concat(outputs[i]));
   }
   return std::nullopt;
 }
