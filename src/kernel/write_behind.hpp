@@ -53,9 +53,10 @@ class WriteBehind {
   void clear();
 
   // Keys are scattered over a node's pages, so that a commit to a large store writes most of them
-  // again: the more records share one, the better. These bound what waits here to about 150 MB.
-  static constexpr std::size_t kRecords = 800'000;
-  static constexpr std::size_t kBytes = 32U << 20U;
+  // again: the more records share one, the better. The records of a batch, at most: what waits here
+  // is bounded to about 200 MB.
+  static constexpr std::size_t kRecords = std::size_t{1} << 20U;
+  static constexpr std::size_t kBytes = 40U << 20U;
   // What a killed process loses: half a second of work, or while commits take long, eight times as
   // much as the last one took.
   static constexpr std::chrono::milliseconds kAge{500};

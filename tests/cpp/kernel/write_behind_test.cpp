@@ -69,11 +69,11 @@ TEST(WriteBehindTest, LaterRecordOfAKeyReplacesTheEarlier) {
 TEST(WriteBehindTest, ManyRecordsAreCommittedByThemselves) {
   MemoryCache cache;
   WriteBehind writes(cache);
-  for (int i = 0; i < 800'000; ++i) {
+  for (int i = 0; i < 1 << 20; ++i) {
     ASSERT_TRUE(cache.puts.empty());
     add(writes, i, "r");
   }
-  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{800'000}));
+  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{1 << 20}));
   EXPECT_EQ(find(writes, 0), std::nullopt);
 }
 
@@ -81,8 +81,8 @@ TEST(WriteBehindTest, LargeRecordsAreCommittedByThemselves) {
   MemoryCache cache;
   WriteBehind writes(cache);
   const std::string megabyte(1U << 20U, 'x');
-  for (int i = 0; i < 33; ++i) add(writes, i, megabyte);
-  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{32}));
+  for (int i = 0; i < 41; ++i) add(writes, i, megabyte);
+  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{40}));
 }
 
 TEST(WriteBehindTest, OldRecordsAreCommittedWhenDue) {
