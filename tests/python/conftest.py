@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from hypernodes.protocols import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# What a shell starts in the background ignores interrupts, and so would the programs of tests that
+# interrupt them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
