@@ -64,17 +64,6 @@ bool Execution::inputs_may_change(StepState& state) {
   return false;
 }
 
-bool Execution::others_may_have_changed(StepState& state, std::span<const std::int64_t> rows,
-                                        std::uint64_t before, bool alone) {
-  for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
-    const Lane& input = input_lane(state, i);
-    if (!input.is_shared()) continue;
-    const auto stale = [&](std::int64_t row) { return input.stale(row, before); };
-    if (!alone || std::any_of(rows.begin(), rows.end(), stale)) return true;
-  }
-  return false;
-}
-
 std::optional<Failure> Execution::run_in_turn(StepState& state, Rows* ran) {
   state.in_turn = true;
   ran->clear();
@@ -104,14 +93,19 @@ std::optional<Failure> Execution::run_in_turn(StepState& state, Rows* ran) {
   return failure;
 }
 
-void Execution::judge(StepState& state, std::uint64_t before, bool alone, bool rows) {
+void Execution::judge(StepState& state, std::span<const std::int64_t> rows, std::uint64_t before,
+                      bool alone, bool doubts_rows) {
   trust_ = Trust::kSure;
-  doubts_rows_ = rows;
+  doubts_rows_ = doubts_rows;
   if (writes_ == nullptr || !state.keys_of) return;
   for (Fixed& bound : state.bound) judge(state, bound.lane, bound.name, before, alone);
   for (std::size_t i = 0; i < state.step->inputs.size(); ++i) {
     Lane& input = input_lane(state, i);
     if (input.is_constant()) judge(state, input, state.node().inputs()[i].name, before, alone);
+    if (!input.is_shared()) continue;
+    // Calls for other rows may have changed it since the digests in the keys of these.
+    const auto stale = [&](std::int64_t row) { return input.stale(row, before); };
+    doubts_rows_ = doubts_rows_ || !alone || std::any_of(rows.begin(), rows.end(), stale);
   }
 }
 

@@ -166,16 +166,13 @@ class Execution {
   bool runs_in_turn(const StepState& state) const;
   /// Whether somebody may change an input of a node in place.
   bool inputs_may_change(StepState& state);
-  /// Whether calls for other rows may have changed an input that `rows` share with those, between
-  /// the digests in their keys and the end of a call that began at `before`; `alone` if none
-  /// overlapped that.
-  bool others_may_have_changed(StepState& state, std::span<const std::int64_t> rows,
-                               std::uint64_t before, bool alone);
   /// Runs what is missing of all rows, one by one, and notes which in `ran`.
   std::optional<Failure> run_in_turn(StepState& state, Rows* ran);
-  /// What may be done with records of calls that began at `before`; `alone` if no other call can
-  /// have changed an input since. `rows` asks to look at the inputs of each row, too.
-  void judge(StepState& state, std::uint64_t before, bool alone, bool rows = false);
+  /// What may be done with the records of calls for `rows` that began at `before`; `alone` if no
+  /// other call can have changed an input since. `doubts_rows` asks to look at the inputs of each
+  /// row, whether shared with others or not.
+  void judge(StepState& state, std::span<const std::int64_t> rows, std::uint64_t before, bool alone,
+             bool doubts_rows = false);
   void judge(StepState& state, Lane& constant, const std::string& name, std::uint64_t before,
              bool alone);
   /// Whether a value of a row is not what the row's key was made of.

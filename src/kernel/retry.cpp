@@ -103,7 +103,7 @@ bool Execution::wait_to_retry(StepState& state, std::int64_t row, std::int64_t a
 }
 
 bool Execution::left_changed(StepState& state, std::int64_t row, std::uint64_t before) {
-  judge(state, before, /*alone=*/false);
+  judge(state, {&row, 1}, before, /*alone=*/false);
   return trust_ == Trust::kDrop || has_changed(state, row);
 }
 

@@ -209,8 +209,7 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
         std::int64_t waited = 0;
         result = call(state, columns, count, &waited);
         elapsed = nanoseconds_since(start) - waited;
-        if (change) alone = made.end() && alone && result.retried.empty();
-        if (!change) alone = true;
+        alone = made.end() && (!change || (alone && result.retried.empty()));
       }
     } catch (const TypeError&) {
       // Some row's argument does not fit the node: one by one, the rows before it are still done.
@@ -224,9 +223,8 @@ std::optional<Failure> Execution::run_many(StepState& state, const Rows& rows, b
     }
     if (failure) return run_before_limit(state, rows, *std::move(failure));
   }
-  judge(state, span.began(), alone,
-        /*rows=*/(!alone && (definition.nested != nullptr || !result.retried.empty())) ||
-            others_may_have_changed(state, rows, span.began(), alone));
+  judge(state, rows, span.began(), alone,
+        /*doubts_rows=*/!alone && (definition.nested != nullptr || !result.retried.empty()));
   state.ran += result.done;
   state.nanoseconds += elapsed;
   // A column that lacks rows cannot stand for them.

@@ -113,8 +113,7 @@ std::optional<Failure> Execution::run_one(StepState& state, std::int64_t row) {
     const std::int64_t elapsed = nanoseconds_since(start);
     const bool alone = call.end();
     if (!error) {
-      judge(state, call.began(), alone,
-            /*rows=*/others_may_have_changed(state, {&row, 1}, call.began(), alone));
+      judge(state, {&row, 1}, call.began(), alone);
       if (changed) trust_ = Trust::kDrop;
       finish_one(state, row, results, elapsed);
       return std::nullopt;
@@ -213,7 +212,7 @@ std::optional<Failure> Execution::run_group(const NodeBody& body, std::vector<Wa
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].done) continue;
-    judge(*group[i].state, together.began(), alone, /*rows=*/!alone);
+    judge(*group[i].state, {&group[i].row, 1}, together.began(), alone, /*doubts_rows=*/!alone);
     finish_one(*group[i].state, group[i].row, group[i].outputs.data(), elapsed);
   }
   for (std::size_t i = 0; i < calls.size(); ++i) {
