@@ -10,6 +10,7 @@
 
 #include "cache/forks.hpp"
 #include "cache/key_table.hpp"
+#include "hypernodes/detail/recycled.hpp"
 #include "values/object_runtime.hpp"
 
 namespace hypernodes::detail {
@@ -104,8 +105,8 @@ struct alignas(64) InFlight::Shard {
   std::condition_variable changed;
   int waiting = 0;
   KeyTable places;  ///< In `entries`.
-  std::vector<Entry> entries;
-  std::vector<std::int64_t> unused;
+  RecycledVector<Entry> entries;
+  RecycledVector<std::int64_t> unused;
   std::size_t finished = 0;             ///< How many do not run.
   std::vector<const void*> publishers;  ///< Of those, and perhaps of some that are gone.
   std::atomic<std::size_t> size{0};     ///< Spares the mutex where there is nothing to find.
@@ -140,6 +141,13 @@ InFlight::State& InFlight::state() {
   if (state_.compare_exchange_strong(current, fresh, std::memory_order_acq_rel)) return *fresh;
   delete fresh;
   return *current;
+}
+
+void InFlight::fetch(const Digest& key) {
+  Shard& shard = state().shard(key);
+  if (shard.size.load(std::memory_order_relaxed) == 0) return;
+  const std::unique_lock lock(shard.mutex, std::try_to_lock);
+  if (lock) shard.places.fetch(key);
 }
 
 bool InFlight::find(const Digest& key, std::string& record) {

@@ -88,6 +88,10 @@ class InFlight {
     std::optional<Engaged> engaged_;  ///< While there are any.
   };
 
+  /// Has the memory that is asked for `key` on its way before it is: the table is larger than the
+  /// processor's cache.
+  void fetch(const Digest& key);
+
   /// Copies the record of a finished result. False if there is none.
   bool find(const Digest& key, std::string& record);
 

@@ -4,8 +4,8 @@
 #include <bit>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
+#include "hypernodes/detail/recycled.hpp"
 #include "hypernodes/digest.hpp"
 
 namespace hypernodes {
@@ -24,6 +24,11 @@ class KeyTable {
     if (entries_.empty()) return -1;
     const Place& place = places_[probe(key)];
     return place.free() ? -1 : entries_[place.entry].number;
+  }
+
+  /// Has the memory that is asked for `key` on its way before it is.
+  void fetch(const Digest& key) const {
+    if (!places_.empty()) __builtin_prefetch(&places_[mark(key) & (places_.size() - 1)]);
   }
 
   /// Gives `key` a number >= 0 unless it has one. Returns the one it has now, and whether it is
@@ -103,7 +108,7 @@ class KeyTable {
   void grow() { rehash(places_.empty() ? 16 : places_.size() * 2); }
 
   void rehash(std::size_t capacity) {
-    const std::vector<Place> old = std::exchange(places_, std::vector<Place>(capacity));
+    const auto old = std::exchange(places_, detail::RecycledVector<Place>(capacity));
     const std::size_t mask = capacity - 1;
     for (const Place& place : old) {
       if (place.free()) continue;
@@ -113,8 +118,8 @@ class KeyTable {
     }
   }
 
-  std::vector<Entry> entries_;
-  std::vector<Place> places_;  ///< A power of two, at most half full.
+  detail::RecycledVector<Entry> entries_;
+  detail::RecycledVector<Place> places_;  ///< A power of two, at most half full.
 };
 
 }  // namespace hypernodes

@@ -106,6 +106,8 @@ class Execution {
   bool add_bound(const NestedPipeline& nested, StepState& state);
   /// Makes `keys_of` with the digests of what is bound.
   void fix_bound(StepState& state);
+  /// So many rows ahead the tables of keys are told which will be asked for.
+  static constexpr std::size_t kAhead = 8;
   bool make_key(StepState& state, std::int64_t row);
   /// What a key that was made holds besides the code, in its order, and what each is called.
   std::vector<Digest> key_values(StepState& state, std::int64_t row);

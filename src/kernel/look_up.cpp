@@ -147,14 +147,16 @@ void Execution::look_up(StepState& state, const Rows& rows) {
   }
   detail::RecycledVector<std::int64_t> wanted;
   wanted.reserve(rows.size());
-  std::vector<EncodedOutput> outputs;
   std::size_t without_key = 0;
   for (const std::int64_t row : rows) {
-    if (!make_key(state, row)) {
-      ++without_key;
-      continue;
-    }
-    state.looked_up[at(row)] = true;
+    state.looked_up[at(row)] = make_key(state, row);
+    if (!state.looked_up[at(row)]) ++without_key;
+  }
+  std::vector<EncodedOutput> outputs;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (i + kAhead < rows.size()) writes_->in_flight().fetch(state.keys[at(rows[i + kAhead])]);
+    const std::int64_t row = rows[i];
+    if (!state.looked_up[at(row)]) continue;
     const Digest& key = state.keys[at(row)];
     if (writes_->find(key, record_)) {
       if (take_record(state, row, key, record_, outputs)) continue;

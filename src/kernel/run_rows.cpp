@@ -63,6 +63,10 @@ Execution::Turn Execution::turn(StepState& state, std::int64_t row, bool waits) 
   }
   if (first.state(row) != Lane::State::kEmpty) return Turn::kTaken;
   if (!state.keys_of) return Turn::kRun;
+  if (const std::size_t next = at(row) + kAhead; next < state.keys.size()) {
+    state.computed.fetch(state.keys[next]);
+    writes_->in_flight().fetch(state.keys[next]);
+  }
   std::uint64_t commits = 0;
   if (state.looked_up.empty() || !state.looked_up[at(row)]) {
     commits = writes_->commits_of_others();
