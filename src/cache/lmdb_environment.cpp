@@ -292,6 +292,7 @@ int LmdbEnvironment::open_trees(MDB_txn* transaction, unsigned flags) {
     if (error == MDB_SUCCESS) error = mdb_dbi_open(transaction, name, flags, tree);
   };
   open("records2", &trees_.records);
+  open("rests", &trees_.rests);
   open("uses", &trees_.uses);
   open("gone", &trees_.gone);
   open("notes", &trees_.notes);

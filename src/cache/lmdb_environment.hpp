@@ -12,6 +12,8 @@
 #include <string_view>
 #include <utility>
 
+#include "hypernodes/digest.hpp"
+
 namespace hypernodes {
 
 /// Sizes of an LMDB store, in bytes. Tests make them small.
@@ -26,7 +28,7 @@ struct LmdbLimits {
 /// The trees of a file (docs/formats/record.md). `main` holds the names of the others, and one
 /// value.
 struct LmdbTrees {
-  MDB_dbi main{}, records{}, uses{}, gone{}, notes{};
+  MDB_dbi main{}, records{}, rests{}, uses{}, gone{}, notes{};
 };
 
 /// One LMDB file that this process has open, and what is needed to notice that it was tampered
@@ -150,6 +152,9 @@ class LmdbCursor {
 
 inline MDB_val to_val(std::string_view bytes) {
   return {bytes.size(), const_cast<char*>(bytes.data())};
+}
+inline MDB_val to_val(const Digest& key) {
+  return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
 }
 inline std::string_view to_view(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};

@@ -55,6 +55,7 @@ LmdbStore::Scan LmdbStore::scan(Absence reason, Durability durability, const Jud
           done = !environment.has_trees();
           if (done) return MDB_SUCCESS;
           LmdbCursor cursor;
+          WholeRecords whole{transaction.get(), environment.trees().rests};
           int error = cursor.open(transaction.get(), environment.trees().records);
           MDB_val key = to_val(last);
           MDB_val value{};
@@ -66,10 +67,13 @@ LmdbStore::Scan LmdbStore::scan(Absence reason, Durability durability, const Jud
           std::uint64_t bytes = 0;
           while (error == MDB_SUCCESS && slice.records < kReadAtOnce && bytes < kBytesAtOnce) {
             ++slice.records;
-            bytes += value.mv_size;
             end = to_view(key);
             const std::optional<StampedRecord> found = StampedRecord::read(value);
-            const Verdict verdict = judge(end, found ? found->record : std::string_view{});
+            std::string_view record;
+            if (found) error = whole.read(key, *found, &record);
+            if (error != MDB_SUCCESS) break;
+            bytes += record.size();
+            const Verdict verdict = judge(end, record);
             if (verdict == Verdict::kForeign) ++slice.foreign;
             if (verdict == Verdict::kDrop) condemned.push_back(end);
             move(MDB_NEXT);
@@ -219,13 +223,13 @@ Absence LmdbStore::absence(const Digest& key, const LmdbBounds& bounds) {
   Absence reason = Absence::kNeverStored;
   transact(Access::kRead, 0, [&](LmdbTransaction& transaction, LmdbEnvironment& environment) {
     if (!environment.has_trees()) return MDB_SUCCESS;
-    MDB_val name{key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
+    MDB_val name = to_val(key);
     MDB_val value{};
     const int error = mdb_get(transaction.get(), environment.trees().records, &name, &value);
     if (error != MDB_SUCCESS && error != MDB_NOTFOUND) return error;
     const std::optional<StampedRecord> found =
         error == MDB_SUCCESS ? StampedRecord::read(value) : std::nullopt;
-    if (found && bounds.is_expired(found->record)) {
+    if (found && bounds.is_expired(found->front)) {
       reason = Absence::kExpired;
       return MDB_SUCCESS;
     }

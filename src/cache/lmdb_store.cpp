@@ -22,6 +22,7 @@
 #include "cache/key_order.hpp"
 #include "cache/record.hpp"
 #include "cache/record_trees.hpp"
+#include "cache/write_back.hpp"
 #include "hypernodes/error.hpp"
 
 namespace hypernodes {
@@ -406,6 +407,7 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
       touch_before = trees.clock() - std::min(trees.clock(), bounds.max_bytes / kTouchShare);
     }
     AscendingCursor cursor;
+    WholeRecords whole{transaction.get(), environment.trees().rests};
     if (error == MDB_SUCCESS) error = cursor.open(transaction.get(), environment.trees().records);
     for (; error == MDB_SUCCESS && done < order.size(); ++done) {
       if (done + kAhead < order.size()) __builtin_prefetch(&keys[order[done + kAhead]]);
@@ -418,10 +420,13 @@ void LmdbStore::get_many(std::span<const Digest> keys, const Cache::Visitor& vis
       }
       if (error != MDB_SUCCESS) break;
       const std::optional<StampedRecord> found = StampedRecord::read(data);
-      if (!found || bounds.is_expired(found->record)) continue;
+      if (!found || bounds.is_expired(found->front)) continue;
+      std::string_view record;
+      error = whole.read(to_val(wanted), *found, &record);
+      if (error != MDB_SUCCESS) break;
       if (found->stamp < touch_before) touches.push_back({wanted, found->stamp});
       ++hits;
-      visit(order[done], found->record);
+      visit(order[done], record);
     }
     return error;
   });
@@ -550,8 +555,7 @@ void LmdbStore::start_writing() {
   if (mine.environment == nullptr || mdb_env_get_fd(mine.environment->get(), &fd) != MDB_SUCCESS) {
     return;
   }
-  // What fails here fails again in flush(), which tells.
-  std::ignore = ::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  start_write_back(fd);  // what fails here fails again in flush(), which tells
 }
 
 void LmdbStore::flush() {

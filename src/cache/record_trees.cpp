@@ -17,6 +17,11 @@ constexpr std::size_t kNodeHeader = 8;
 constexpr std::size_t kNodeIndex = 2;
 constexpr std::size_t kPageHeader = 16;
 
+/// A record of a few pages is split where its last page would hold little.
+constexpr std::size_t kMostSplitPages = 16;
+constexpr std::size_t kMostFront = 1024;
+constexpr std::size_t kLeastFront = 32;
+
 /// Evicting makes this much room at least, so that not every put has to, and at most the other, so
 /// that no put takes long.
 constexpr std::uint64_t kSpareDivisor = 10;
@@ -45,10 +50,6 @@ class PositionKey {
   std::uint64_t big_endian_;
 };
 
-MDB_val to_val(const Digest& key) {
-  return {key.bytes.size(), const_cast<std::uint8_t*>(key.bytes.data())};
-}
-
 /// The reason of a tombstone that takes back the older ones of a node.
 constexpr auto kCleared = static_cast<std::uint64_t>(Absence::kNeverStored);
 
@@ -71,12 +72,32 @@ std::optional<StampedRecord> StampedRecord::read(const MDB_val& value) {
   if (value.mv_size < kStampBytes) return std::nullopt;
   StampedRecord stamped;
   std::memcpy(&stamped.stamp, value.mv_data, kStampBytes);
-  stamped.record = to_view(value).substr(kStampBytes);
+  stamped.has_rest = (stamped.stamp & kHasRest) != 0;
+  stamped.stamp &= ~kHasRest;
+  stamped.front = to_view(value).substr(kStampBytes);
   return stamped;
 }
 
+void StampedRecord::write_stamp(void* to) const {
+  const std::uint64_t bits = stamp | (has_rest ? kHasRest : 0);
+  std::memcpy(to, &bits, sizeof bits);
+}
+
+int WholeRecords::read(MDB_val key, const StampedRecord& found, std::string_view* record) {
+  *record = found.front;
+  if (!found.has_rest) return MDB_SUCCESS;
+  int error = cursor_.get() == nullptr ? cursor_.open(transaction_, rests_) : MDB_SUCCESS;
+  MDB_val rest{};
+  if (error == MDB_SUCCESS) error = mdb_cursor_get(cursor_.get(), &key, &rest, MDB_SET);
+  if (error != MDB_SUCCESS) return unless_missing(error);
+  joined_.assign(found.front);
+  joined_.append(to_view(rest));
+  *record = joined_;
+  return MDB_SUCCESS;
+}
+
 int RecordTrees::for_reading() {
-  MDB_val name = hypernodes::to_val(kStateName);
+  MDB_val name = to_val(kStateName);
   MDB_val value{};
   const int error = mdb_get(transaction_, trees_.main, &name, &value);
   if (error == MDB_SUCCESS && value.mv_size == sizeof state_) {
@@ -105,10 +126,11 @@ int RecordTrees::for_writing() {
 
 int RecordTrees::finish() {
   const int error = write_entry();
+  whole_.close();
   records_.close();
   uses_.close();
   if (error != MDB_SUCCESS) return error;
-  MDB_val name = hypernodes::to_val(kStateName);
+  MDB_val name = to_val(kStateName);
   MDB_val value{sizeof state_, &state_};
   return mdb_put(transaction_, trees_.main, &name, &value, 0);
 }
@@ -123,7 +145,7 @@ std::uint64_t RecordTrees::records() const { return stat(trees_.records).ms_entr
 
 std::uint64_t RecordTrees::live_bytes() const {
   std::uint64_t pages = 0;
-  for (const MDB_dbi tree : {trees_.uses, trees_.gone, trees_.notes}) {
+  for (const MDB_dbi tree : {trees_.rests, trees_.uses, trees_.gone, trees_.notes}) {
     const MDB_stat other = stat(tree);
     pages += other.ms_branch_pages + other.ms_leaf_pages + other.ms_overflow_pages;
   }
@@ -181,7 +203,7 @@ int RecordTrees::write_entry() {
   if (entry_.empty()) return MDB_SUCCESS;
   PositionKey position{entry_position_};
   MDB_val key = position.val();
-  MDB_val value = hypernodes::to_val(entry_.bytes());
+  MDB_val value = to_val(entry_.bytes());
   const int error = mdb_cursor_put(uses_.get(), &key, &value, MDB_APPEND);
   entry_.clear();
   return error;
@@ -192,30 +214,61 @@ int RecordTrees::replace_entry(std::uint64_t position, const UseEntry& entry) {
   if (entry.empty()) return mdb_cursor_del(uses_.get(), 0);
   PositionKey here{position};
   MDB_val key = here.val();
-  MDB_val value = hypernodes::to_val(entry.bytes());
+  MDB_val value = to_val(entry.bytes());
   return mdb_cursor_put(uses_.get(), &key, &value, MDB_CURRENT);
 }
 
+/// How much of a record lies in pages of its own, in the tree of rests; 0 if it is not split.
+std::size_t RecordTrees::rest_bytes(std::size_t record_bytes) const {
+  const auto pages = [this](std::size_t bytes) {
+    return (bytes + kPageHeader + page_bytes_ - 1) / page_bytes_;
+  };
+  if (record_bytes <= kMostFront) return 0;
+  const std::size_t fewest = pages(record_bytes - kMostFront);
+  if (fewest == pages(StampedRecord::kStampBytes + record_bytes)) return 0;
+  if (fewest > kMostSplitPages) return 0;
+  return std::min(fewest * page_bytes_ - kPageHeader, record_bytes - kLeastFront);
+}
+
 int RecordTrees::put(const Digest& key, std::string_view record) {
-  const std::size_t bytes = StampedRecord::kStampBytes + record.size();
-  std::uint64_t stamp = 0;
-  // First: what LMDB reserves is valid until the next write.
-  int error = use(key, kNodeHeader + kNodeIndex + sizeof key + bytes, &stamp);
-  if (error != MDB_SUCCESS) return error;
+  const std::size_t rest = rest_bytes(record.size());
+  const std::string_view front = record.substr(0, record.size() - rest);
+  const std::size_t bytes = StampedRecord::kStampBytes + front.size();
+  StampedRecord stamped{.front = front, .has_rest = rest > 0};
+  // What LMDB reserves is valid until the next write.
+  int error = use(key, kNodeHeader + kNodeIndex + sizeof key + bytes + rest, &stamped.stamp);
   MDB_val name = to_val(key);
+  if (error == MDB_SUCCESS && rest > 0) error = put_rest(name, record.substr(front.size()));
+  if (error != MDB_SUCCESS) return error;
   MDB_val value{bytes, nullptr};
   error = mdb_cursor_put(records_.get(), &name, &value, MDB_NOOVERWRITE | MDB_RESERVE);
   if (error == MDB_KEYEXIST) {
     subtract(state_.leaf_bytes, leaf_bytes(value.mv_size));
+    const std::optional<StampedRecord> former = StampedRecord::read(value);
+    error = former && former->has_rest && rest == 0 ? remove_rest(name) : MDB_SUCCESS;
+    if (error != MDB_SUCCESS) return error;
     value = {bytes, nullptr};
     error = mdb_cursor_put(records_.get(), &name, &value, MDB_RESERVE);
   }
   if (error != MDB_SUCCESS) return error;
   auto* const into = static_cast<char*>(value.mv_data);
-  std::memcpy(into, &stamp, sizeof stamp);
-  if (!record.empty()) std::memcpy(into + sizeof stamp, record.data(), record.size());
+  stamped.write_stamp(into);
+  if (!front.empty()) {
+    std::memcpy(into + StampedRecord::kStampBytes, front.data(), front.size());
+  }
   state_.leaf_bytes += leaf_bytes(bytes);
   return MDB_SUCCESS;
+}
+
+int RecordTrees::put_rest(MDB_val key, std::string_view rest) {
+  MDB_val value{rest.size(), nullptr};
+  const int error = mdb_put(transaction_, trees_.rests, &key, &value, MDB_RESERVE);
+  if (error == MDB_SUCCESS) std::memcpy(value.mv_data, rest.data(), rest.size());
+  return error;
+}
+
+int RecordTrees::remove_rest(MDB_val key) {
+  return unless_missing(mdb_del(transaction_, trees_.rests, &key, nullptr));
 }
 
 int RecordTrees::touch(const Digest& key, std::uint64_t stamp) {
@@ -223,46 +276,53 @@ int RecordTrees::touch(const Digest& key, std::uint64_t stamp) {
   MDB_val value{};
   int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET);
   if (error != MDB_SUCCESS) return unless_missing(error);
-  const std::optional<StampedRecord> found = StampedRecord::read(value);
+  std::optional<StampedRecord> found = StampedRecord::read(value);
   if (!found || found->stamp != stamp) return MDB_SUCCESS;
   std::string copy{to_view(value)};
   // The clock moves on by a byte only: reading a cache again and again must not age it.
-  error = use(key, 1, &stamp);
+  error = use(key, 1, &found->stamp);
   if (error != MDB_SUCCESS) return error;
-  std::memcpy(copy.data(), &stamp, sizeof stamp);
-  value = hypernodes::to_val(copy);
+  found->write_stamp(copy.data());
+  value = to_val(copy);
   return mdb_cursor_put(records_.get(), &name, &value, MDB_CURRENT);
 }
 
 int RecordTrees::drop(std::string_view key, const std::function<bool(std::string_view)>& condemned,
                       bool* dropped) {
   *dropped = false;
-  MDB_val name = hypernodes::to_val(key);
+  MDB_val name = to_val(key);
   MDB_val value{};
-  const int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET);
+  int error = mdb_cursor_get(records_.get(), &name, &value, MDB_SET);
   if (error != MDB_SUCCESS) return unless_missing(error);
   const std::optional<StampedRecord> found = StampedRecord::read(value);
-  if (!condemned(found ? found->record : std::string_view{})) return MDB_SUCCESS;
+  std::string_view record;
+  if (found) error = whole_.read(name, *found, &record);
+  if (error != MDB_SUCCESS || !condemned(record)) return error;
   *dropped = true;
-  return remove_current(value.mv_size);
+  return remove_current(name, value);
 }
 
-int RecordTrees::remove_current(std::size_t value_bytes) {
-  subtract(state_.leaf_bytes, leaf_bytes(value_bytes));
-  return mdb_cursor_del(records_.get(), 0);
+/// Removes the record where the cursor is, which has this key and value.
+int RecordTrees::remove_current(MDB_val key, const MDB_val& value) {
+  const std::optional<StampedRecord> found = StampedRecord::read(value);
+  const std::string name{to_view(key)};  // what LMDB returned is valid until the first write
+  subtract(state_.leaf_bytes, leaf_bytes(value.mv_size));
+  const int error = mdb_cursor_del(records_.get(), 0);
+  return error == MDB_SUCCESS && found && found->has_rest ? remove_rest(to_val(name)) : error;
 }
 
 /// Moves to the record of `key` that has this stamp; MDB_NOTFOUND if none has.
-int RecordTrees::find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* found) {
+int RecordTrees::find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* name,
+                              MDB_val* found) {
   KeyPrefix prefix = key;
-  MDB_val name{sizeof prefix, &prefix};
-  int error = mdb_cursor_get(records_.get(), &name, found, MDB_SET_RANGE);
+  *name = {sizeof prefix, &prefix};
+  int error = mdb_cursor_get(records_.get(), name, found, MDB_SET_RANGE);
   // Two keys may begin alike, if hardly ever.
-  while (error == MDB_SUCCESS && name.mv_size >= sizeof key &&
-         std::memcmp(name.mv_data, &key, sizeof key) == 0) {
+  while (error == MDB_SUCCESS && name->mv_size >= sizeof key &&
+         std::memcmp(name->mv_data, &key, sizeof key) == 0) {
     const std::optional<StampedRecord> record = StampedRecord::read(*found);
     if (record && record->stamp == stamp) return MDB_SUCCESS;
-    error = mdb_cursor_get(records_.get(), &name, found, MDB_NEXT);
+    error = mdb_cursor_get(records_.get(), name, found, MDB_NEXT);
   }
   return error == MDB_SUCCESS ? MDB_NOTFOUND : error;
 }
@@ -278,7 +338,7 @@ int RecordTrees::bury(Absence reason, const std::vector<KeyPrefix>& keys, std::u
   PositionKey next{error == MDB_NOTFOUND ? 0 : PositionKey::read(position) + 1};
   const std::string tombs = make_tombstones(static_cast<std::uint64_t>(reason), keys);
   position = next.val();
-  bytes = hypernodes::to_val(tombs);
+  bytes = to_val(tombs);
   error = mdb_cursor_put(gone.get(), &position, &bytes, 0);
   state_.tombstones += keys.size();
   while (error == MDB_SUCCESS && state_.tombstones > most) {
@@ -308,7 +368,8 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
       step->done = true;
       step->dropped = records();
       state_.leaf_bytes = 0;
-      return mdb_drop(transaction_, trees_.records, 0);
+      error = mdb_drop(transaction_, trees_.rests, 0);
+      return error == MDB_SUCCESS ? mdb_drop(transaction_, trees_.records, 0) : error;
     }
     if (error != MDB_SUCCESS) break;
     const std::uint64_t stamp = PositionKey::read(position);
@@ -322,11 +383,11 @@ int RecordTrees::evict(std::uint64_t max_bytes, std::size_t at_most, Step* step)
         continue;
       }
       ++taken;
-      MDB_val value{};
-      error = find_stamped(key, stamp, &value);
+      MDB_val name{}, value{};
+      error = find_stamped(key, stamp, &name, &value);
       if (error == MDB_SUCCESS) {
         victims.push_back(key);
-        error = remove_current(value.mv_size);
+        error = remove_current(name, value);
       }
       error = unless_missing(error);
     }
@@ -349,7 +410,7 @@ int RecordTrees::clear_node(const NodePrefix& node, std::size_t at_most, Step* s
     step->done = error == MDB_NOTFOUND || name.mv_size < node.size() ||
                  std::memcmp(name.mv_data, node.data(), node.size()) != 0;
     if (step->done) break;
-    if (error == MDB_SUCCESS) error = remove_current(value.mv_size);
+    if (error == MDB_SUCCESS) error = remove_current(name, value);
     if (error != MDB_SUCCESS) return error;
   }
   if (unless_missing(error) != MDB_SUCCESS) return error;
@@ -369,8 +430,8 @@ int RecordTrees::compact(std::size_t at_most, std::uint64_t* next, std::uint64_t
     UseEntry entry;
     std::size_t held = 0;
     for (const KeyPrefix& key : keys) {
-      MDB_val ignored{};
-      error = find_stamped(key, stamp, &ignored);
+      MDB_val name{}, ignored{};
+      error = find_stamped(key, stamp, &name, &ignored);
       if (unless_missing(error) != MDB_SUCCESS) return error;
       if (error == MDB_NOTFOUND) continue;
       entry.add(key);
@@ -392,7 +453,8 @@ int RecordTrees::compact(std::size_t at_most, std::uint64_t* next, std::uint64_t
 
 int RecordTrees::clear() {
   int error = MDB_SUCCESS;
-  for (const MDB_dbi tree : {trees_.records, trees_.uses, trees_.gone, trees_.notes}) {
+  for (const MDB_dbi tree :
+       {trees_.records, trees_.rests, trees_.uses, trees_.gone, trees_.notes}) {
     if (error == MDB_SUCCESS) error = mdb_drop(transaction_, tree, 0);
   }
   state_ = {.clock = state_.clock};

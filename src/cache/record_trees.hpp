@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,14 +19,36 @@
 namespace hypernodes {
 
 /// A record as the tree keeps it: after the position in the journal where it was last put or used.
+/// Of one that would leave most of its last page empty, what fills pages lies in another tree.
 struct StampedRecord {
   static constexpr std::size_t kStampBytes = sizeof(std::uint64_t);
+  /// In the stamp: there is a rest.
+  static constexpr std::uint64_t kHasRest = std::uint64_t{1} << 63;
 
   std::uint64_t stamp{};
-  std::string_view record;
+  std::string_view front;  ///< The record, or its first bytes: at least those before the digest.
+  bool has_rest = false;
 
   /// nullopt if these are not the bytes of one.
   static std::optional<StampedRecord> read(const MDB_val& value);
+  void write_stamp(void* to) const;
+};
+
+/// Puts records together. REQUIRES: closed, or destroyed, before a writing transaction ends.
+class WholeRecords {
+ public:
+  WholeRecords(MDB_txn* transaction, MDB_dbi rests) : transaction_(transaction), rests_(rests) {}
+
+  /// The record under `key`: valid until the next call, and as long as what LMDB returns. What
+  /// lacks its rest is no record, and fails the checks of one. Returns an LMDB code.
+  int read(MDB_val key, const StampedRecord& found, std::string_view* record);
+  void close() { cursor_.close(); }
+
+ private:
+  MDB_txn* transaction_;
+  MDB_dbi rests_;
+  LmdbCursor cursor_;
+  std::string joined_;
 };
 
 /// The trees of a store within one transaction (docs/formats/record.md): which records there are,
@@ -40,7 +63,7 @@ class RecordTrees {
   static constexpr std::uint64_t kMostTombstones = std::uint64_t{1} << 20;
 
   RecordTrees(MDB_txn* transaction, const LmdbTrees& trees)
-      : transaction_(transaction), trees_(trees) {}
+      : transaction_(transaction), trees_(trees), whole_(transaction, trees.rests) {}
 
   /// To be called first: for_reading() allows the const functions, for_writing() all.
   int for_reading();
@@ -92,17 +115,21 @@ class RecordTrees {
 
   MDB_stat stat(MDB_dbi tree) const;
   std::size_t leaf_bytes(std::size_t value_bytes) const;
+  std::size_t rest_bytes(std::size_t record_bytes) const;
   int use(const Digest& key, std::uint64_t bytes, std::uint64_t* stamp);
   int write_entry();
   int replace_entry(std::uint64_t position, const UseEntry& entry);
-  int remove_current(std::size_t value_bytes);
-  int find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* found);
+  int put_rest(MDB_val key, std::string_view rest);
+  int remove_rest(MDB_val key);
+  int remove_current(MDB_val key, const MDB_val& value);
+  int find_stamped(const KeyPrefix& key, std::uint64_t stamp, MDB_val* name, MDB_val* found);
 
   MDB_txn* const transaction_;
   const LmdbTrees& trees_;
   State state_;
   std::size_t page_bytes_ = 0;
   LmdbCursor records_, uses_;
+  WholeRecords whole_;
   UseEntry entry_;
   std::uint64_t entry_position_ = 0;
 };

@@ -11,6 +11,7 @@
 
 #include "cache/in_flight.hpp"
 #include "hypernodes/cache.hpp"
+#include "hypernodes/detail/recycled.hpp"
 #include "hypernodes/digest.hpp"
 #include "kernel/arena.hpp"
 
@@ -54,9 +55,9 @@ class WriteBehind {
 
   // Keys are scattered over a node's pages, so that a commit to a large store writes most of them
   // again: the more records share one, the better. The records of a batch, at most: what waits here
-  // is bounded to about 200 MB.
+  // is bounded to about 300 MB.
   static constexpr std::size_t kRecords = std::size_t{1} << 20U;
-  static constexpr std::size_t kBytes = 40U << 20U;
+  static constexpr std::size_t kBytes = 96U << 20U;
   // What a killed process loses: half a second of work, or while commits take long, eight times as
   // much as the last one took.
   static constexpr std::chrono::milliseconds kAge{500};
@@ -67,8 +68,8 @@ class WriteBehind {
   std::string scratch_;
   Arena bytes_;  ///< Not one string: other threads read records while it grows.
   std::size_t size_ = 0;
-  std::vector<Digest> keys_;
-  std::vector<std::string_view> records_;
+  detail::RecycledVector<Digest> keys_;
+  detail::RecycledVector<std::string_view> records_;
   std::uint64_t commits_ = 0;
   std::chrono::steady_clock::time_point oldest_;
   std::chrono::steady_clock::duration age_ = kAge;  ///< How old the oldest record may get.

@@ -521,6 +521,124 @@ TEST_F(BoundedCacheTest, ARecordOfTheFormerLayoutIsDropped) {
   EXPECT_EQ(entries("records"), 0U);
 }
 
+// Around the sizes where a record is split between two trees: 58 bytes are not payload.
+const std::vector<std::size_t> kSizes{1'900, 2'100,  4'000,  4'010,  4'013,  4'014,  4'015,
+                                      4'021, 4'022,  4'050,  4'096,  5'045,  5'046,  5'047,
+                                      8'192, 60'000, 65'536, 66'000, 70'000, 1 << 20};
+
+TEST_F(BoundedCacheTest, RecordsOfAllSizesComeBack) {
+  {
+    DiskCache cache{directory_};
+    for (std::size_t i = 0; i < kSizes.size(); ++i) put(cache, {i}, kSizes[i]);
+    EXPECT_EQ(found(cache, range(0, kSizes.size())).size(), kSizes.size());
+    EXPECT_EQ(cache.verify().damaged, 0U);
+    EXPECT_EQ(cache.verify().records, kSizes.size());
+  }
+  EXPECT_GT(entries("rests"), 3U);
+  DiskCache cache{directory_};
+  EXPECT_EQ(found(cache, range(0, kSizes.size())).size(), kSizes.size());
+  EXPECT_EQ(cache.warning(), "");
+}
+
+TEST_F(BoundedCacheTest, ARecordReplacesOneOfAnotherSize) {
+  for (const std::size_t former : {20, 4'096, 8'192, 100'000}) {
+    for (const std::size_t next : {20, 4'096, 8'192, 100'000}) {
+      fs::remove_all(directory_);
+      {
+        DiskCache cache{directory_};
+        put(cache, {1}, former);
+        put(cache, {1}, next);
+        EXPECT_EQ(found(cache, {1}).size(), 1U) << former << " " << next;
+        EXPECT_EQ(cache.verify().damaged, 0U);
+        EXPECT_EQ(cache.size(), 1U);
+      }
+      EXPECT_EQ(entries("rests"), next == 4'096 || next == 8'192 ? 1U : 0U)
+          << former << " " << next;
+    }
+  }
+}
+
+TEST_F(BoundedCacheTest, ARecordALittleLargerThanAPageTakesLittleMore) {
+  DiskCache cache{directory_};
+  put(cache, range(0, 2000), 4096);
+  EXPECT_LT(cache.statistics().bytes, 2000U * 4500U);
+  cache.flush();
+  EXPECT_LT(file_bytes(), 2000U * 4700U);
+}
+
+TEST_F(BoundedCacheTest, NothingIsLeftOfASplitRecord) {
+  const auto left_after = [&](const std::function<void(DiskCache&)>& drop) {
+    fs::remove_all(directory_);
+    {
+      DiskCache cache{directory_};
+      put(cache, range(0, 100), 4096);
+      put(cache, range(0, 10), 4096, 2, now_s() - 1000);
+      drop(cache);
+    }
+    return entries("rests");
+  };
+  EXPECT_EQ(left_after([](DiskCache&) {}), 110U);
+  EXPECT_EQ(left_after([](DiskCache& cache) { cache.clear(); }), 0U);
+  EXPECT_EQ(left_after([](DiskCache& cache) {
+              const std::vector<NodePrefix> nodes{prefix_of(1)};
+              cache.clear_nodes(nodes);
+            }),
+            10U);
+  EXPECT_EQ(left_after([&](DiskCache&) { open(0, std::chrono::seconds{500}).gc(); }), 100U);
+  const std::uint64_t kept = left_after([&](DiskCache&) {
+    DiskCache bounded = open(kMiB);
+    put(bounded, range(100, 600), 4096);
+    EXPECT_EQ(bounded.statistics().records, found(bounded, range(0, 600)).size());
+  });
+  EXPECT_GT(kept, 150U);
+  EXPECT_LT(kept, 230U);
+}
+
+TEST_F(BoundedCacheTest, AUsedSplitRecordStays) {
+  DiskCache cache = open(kMiB);
+  put(cache, range(0, 10), 4096);
+  for (std::uint64_t i = 10; i < 1000; ++i) {
+    put(cache, {i}, 4096);
+    if (i % 10 == 0) {
+      EXPECT_EQ(found(cache, range(0, 10)).size(), 10U) << i;
+    }
+  }
+  EXPECT_TRUE(found(cache, range(10, 500)).empty());
+  EXPECT_EQ(cache.verify().damaged, 0U);
+}
+
+TEST_F(BoundedCacheTest, ARecordWithoutItsRestIsNone) {
+  const auto alter_rest = [&](bool drop) {
+    alter("rests", [&](MDB_txn* txn, MDB_dbi dbi) {
+      Digest key = key_of(drop ? 1 : 2);
+      MDB_val name{key.bytes.size(), key.bytes.data()};
+      if (drop) return mdb_del(txn, dbi, &name, nullptr);
+      std::string other(4080, 'x');
+      MDB_val value{other.size(), other.data()};
+      return mdb_put(txn, dbi, &name, &value, 0);
+    });
+  };
+  {
+    DiskCache cache{directory_};
+    put(cache, range(0, 4), 4096);
+  }
+  alter_rest(true);
+  alter_rest(false);
+  DiskCache cache{directory_};
+  std::vector<bool> intact;
+  for (const std::uint64_t number : range(0, 4)) {
+    const Digest key = key_of(number);
+    cache.get_many({&key, 1}, [&](std::size_t, std::string_view bytes) {
+      intact.push_back(parse_record(key, bytes).has_value());
+    });
+  }
+  EXPECT_EQ(intact, (std::vector<bool>{true, false, false, true}));
+  EXPECT_EQ(cache.verify().damaged, 2U);
+  EXPECT_EQ(cache.size(), 2U);
+  put(cache, range(0, 4), 4096);
+  EXPECT_EQ(found(cache, range(0, 4)).size(), 4U);
+}
+
 TEST_F(BoundedCacheTest, WrongNumbersInTheFileCostRecordsOnly) {
   const std::string state(32, '\xff');
   const std::string last(8, '\xff');

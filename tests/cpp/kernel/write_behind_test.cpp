@@ -81,8 +81,8 @@ TEST(WriteBehindTest, LargeRecordsAreCommittedByThemselves) {
   MemoryCache cache;
   WriteBehind writes(cache);
   const std::string megabyte(1U << 20U, 'x');
-  for (int i = 0; i < 41; ++i) add(writes, i, megabyte);
-  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{40}));
+  for (int i = 0; i < 97; ++i) add(writes, i, megabyte);
+  EXPECT_EQ(cache.puts, (std::vector<std::size_t>{96}));
 }
 
 TEST(WriteBehindTest, OldRecordsAreCommittedWhenDue) {
