@@ -4,7 +4,7 @@
 namespace hypernodes {
 
 /// Has the system begin to write what a file was given, in a thread of its own, since finding the
-/// pages takes a tenth of a second a gigabyte. Failures are not told.
+/// pages takes 0.2 s a gigabyte. Failures are not told.
 void start_write_back(int file);
 
 }  // namespace hypernodes
