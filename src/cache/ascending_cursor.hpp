@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "cache/lmdb_environment.hpp"
 #include "hypernodes/digest.hpp"
 
 namespace hypernodes {
@@ -17,29 +18,19 @@ namespace hypernodes {
 /// tenth of a search: a map that was cached as a whole reads its records in one sweep.
 class AscendingCursor {
  public:
-  AscendingCursor() = default;
-  ~AscendingCursor() {
-    if (cursor_ != nullptr) mdb_cursor_close(cursor_);
-  }
-  AscendingCursor(const AscendingCursor&) = delete;
-  AscendingCursor& operator=(const AscendingCursor&) = delete;
-
   /// REQUIRES: the transaction reads, and outlives this object.
-  int open(MDB_txn* transaction, MDB_dbi tree) {
-    return mdb_cursor_open(transaction, tree, &cursor_);
-  }
+  int open(MDB_txn* transaction, MDB_dbi tree) { return cursor_.open(transaction, tree); }
 
   /// The record of `key`, which is not less than the one before. MDB_NOTFOUND, or an LMDB code.
   int find(const Digest& key, MDB_val* record) {
-    const std::string_view wanted{reinterpret_cast<const char*>(key.bytes.data()),
-                                  key.bytes.size()};
+    const std::string_view wanted = to_view(to_val(key));
     int error = MDB_SUCCESS;
     if (state_ == State::kPlaced) error = step_towards(wanted);
     if (error == MDB_SUCCESS && state_ == State::kBehind) error = search(wanted);
     if (error == MDB_NOTFOUND) state_ = State::kAtEnd;
     if (error != MDB_SUCCESS || state_ == State::kAtEnd) return error ? error : MDB_NOTFOUND;
     *record = record_;
-    return text(key_) == wanted ? MDB_SUCCESS : MDB_NOTFOUND;
+    return to_view(key_) == wanted ? MDB_SUCCESS : MDB_NOTFOUND;
   }
 
  private:
@@ -49,17 +40,13 @@ class AscendingCursor {
     kAtEnd,   ///< No more keys.
   };
 
-  static std::string_view text(const MDB_val& value) {
-    return {static_cast<const char*>(value.mv_data), value.mv_size};
-  }
-
   int step_towards(std::string_view wanted) {
-    if (text(key_) >= wanted) return MDB_SUCCESS;
+    if (to_view(key_) >= wanted) return MDB_SUCCESS;
     for (int steps = allowed_steps(); steps > 0; --steps) {
-      const int error = mdb_cursor_get(cursor_, &key_, &record_, MDB_NEXT);
+      const int error = mdb_cursor_get(cursor_.get(), &key_, &record_, MDB_NEXT);
       if (error != MDB_SUCCESS) return error;
       prefetch_page();
-      if (text(key_) < wanted) continue;
+      if (to_view(key_) < wanted) continue;
       searches_ = 0;
       return MDB_SUCCESS;
     }
@@ -69,8 +56,8 @@ class AscendingCursor {
 
   int search(std::string_view wanted) {
     ++searches_;
-    key_ = {wanted.size(), const_cast<char*>(wanted.data())};
-    const int error = mdb_cursor_get(cursor_, &key_, &record_, MDB_SET_RANGE);
+    key_ = to_val(wanted);
+    const int error = mdb_cursor_get(cursor_.get(), &key_, &record_, MDB_SET_RANGE);
     if (error == MDB_SUCCESS) state_ = State::kPlaced;
     return error;
   }
@@ -93,7 +80,7 @@ class AscendingCursor {
   static constexpr int kSteps = 3;
   static constexpr unsigned kTryEvery = 16;
 
-  MDB_cursor* cursor_ = nullptr;
+  LmdbCursor cursor_;
   State state_ = State::kBehind;
   unsigned searches_ = 0;  ///< Since a step led to a key.
   MDB_val key_{}, record_{};

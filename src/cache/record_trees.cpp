@@ -305,10 +305,12 @@ int RecordTrees::drop(std::string_view key, const std::function<bool(std::string
 /// Removes the record where the cursor is, which has this key and value.
 int RecordTrees::remove_current(MDB_val key, const MDB_val& value) {
   const std::optional<StampedRecord> found = StampedRecord::read(value);
-  const std::string name{to_view(key)};  // what LMDB returned is valid until the first write
+  const bool has_rest = found && found->has_rest;
+  std::string name;  // what LMDB returned is valid until the first write
+  if (has_rest) name = to_view(key);
   subtract(state_.leaf_bytes, leaf_bytes(value.mv_size));
   const int error = mdb_cursor_del(records_.get(), 0);
-  return error == MDB_SUCCESS && found && found->has_rest ? remove_rest(to_val(name)) : error;
+  return error == MDB_SUCCESS && has_rest ? remove_rest(to_val(name)) : error;
 }
 
 /// Moves to the record of `key` that has this stamp; MDB_NOTFOUND if none has.
